@@ -1,0 +1,219 @@
+import { finished } from 'node:stream/promises';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import {
+  openClient,
+  statementError,
+  textRows,
+  type Database,
+} from '../connectors/postgres/connection.ts';
+import { arrayLiteral, copyField, ident } from '../connectors/postgres/sql.ts';
+import { rootTable } from '../consumers/affected.ts';
+import type { Deriver } from '../consumers/derive.ts';
+import { mapImages, type Mapped, type PlannedRow } from '../consumers/map-roots.ts';
+import { syncMarks } from '../consumers/marks.ts';
+import { mirrorName } from '../consumers/mirror-schema.ts';
+import type { Model, TargetTable } from '../consumers/model.ts';
+import type { Resolved } from '../consumers/resolve.ts';
+import { encodeRow, targetName, type RowWriter } from '../consumers/write-rows.ts';
+import type { DerivedEntity } from '../core/entity.ts';
+import { TandemError } from '../core/errors.ts';
+import type { Observer } from '../core/ports.ts';
+import type { Lsn } from '../core/version.ts';
+import {
+  chunkBounds,
+  finishChunk,
+  openChunks,
+  rangeCondition,
+  recordChunks,
+  takeChunk,
+  type Chunk,
+} from './chunks.ts';
+import { eachWithWorkers } from './workers.ts';
+
+export type DeriveContext = {
+  readonly target: Database;
+  readonly model: Model;
+  readonly deriver: Deriver;
+  readonly workers: number;
+  /** Root rows a portion: what is in memory at a time, for each worker. */
+  readonly portionRows: number;
+  readonly consistentPoint: Lsn;
+  readonly observer: Observer;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Stage 2 for one entity whose target tables were empty: roots with their relations from the
+ * mirror, through `map`, by COPY into the target. References are written without asking whether
+ * their parent exists; `settleReferences` looks once everything is there, and the foreign keys,
+ * which are set aside meanwhile, are made again after that.
+ */
+export async function bulkDerive(context: DeriveContext, entity: DerivedEntity): Promise<number> {
+  const { model, target, observer } = context;
+  const table = rootTable(model, entity.name);
+  const planner = await openClient(target, 'derive');
+  let done: number;
+  let open: readonly Chunk[];
+  let total: number;
+  try {
+    const known = await openChunks(planner, 'derive', entity.name);
+    if (!known.planned) {
+      const from = `${mirrorName(table)} where not _deleted`;
+      const bounds = await chunkBounds(planner, { from, table }, context.portionRows);
+      await recordChunks(planner, 'derive', entity.name, bounds);
+    }
+    ({ open, doneRows: done } = await openChunks(planner, 'derive', entity.name));
+    const [row] = await textRows(
+      planner,
+      'select greatest(reltuples, 0)::bigint from pg_class where oid = $1::regclass',
+      [mirrorName(table)],
+    );
+    total = Number(row?.[0] ?? 0);
+  } finally {
+    await planner.end();
+  }
+  await eachWithWorkers({
+    items: open,
+    workers: context.workers,
+    signal: context.signal,
+    open: () => openClient(target, 'derive'),
+    close: (client) => client.end(),
+    async run(client, chunk) {
+      done += await deriveChunk(context, client, entity, chunk);
+      observer.progress('derive', entity.name, done, Math.max(total, done));
+    },
+  });
+  return done;
+}
+
+async function deriveChunk(
+  context: DeriveContext,
+  client: pg.Client,
+  entity: DerivedEntity,
+  chunk: Chunk,
+): Promise<number> {
+  const { model, deriver } = context;
+  const loader = deriver.loader(entity.name);
+  try {
+    await client.query('begin');
+    if (!(await takeChunk(client, chunk))) {
+      await client.query('rollback');
+      return 0;
+    }
+    const images = await textRows(
+      client,
+      `select ${loader.root.columns.map(({ name }) => ident(name)).join(', ')}
+       from ${mirrorName(loader.root)}
+       where not _deleted and ${rangeCondition(loader.root, chunk, (column) => column.type)}`,
+    );
+    const mapped = await mapImages(client, entity, loader, images);
+    await copyMapped(context, client, entity, mapped);
+    await noteMarks(client, model, entity, mapped, context.consistentPoint);
+    await finishChunk(client, chunk, images.length);
+    await client.query('commit');
+    return images.length;
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    throw statementError('target', error, `derive ${entity.name}`);
+  }
+}
+
+async function copyMapped(
+  context: DeriveContext,
+  client: pg.Client,
+  entity: DerivedEntity,
+  mapped: readonly Mapped[],
+): Promise<void> {
+  const byTable = new Map<string, { key: string; planned: PlannedRow }[]>();
+  for (const { key, outcome } of mapped) {
+    if (outcome.kind !== 'rows') continue;
+    for (const planned of outcome.rows) {
+      const rows = byTable.get(planned.table);
+      if (rows === undefined) byTable.set(planned.table, [{ key, planned }]);
+      else rows.push({ key, planned });
+    }
+  }
+  for (const [name, rows] of byTable) {
+    const table = context.model.targets.get(name);
+    if (table === undefined)
+      throw new TandemError('TABLE_MISSING', { side: 'target', table: name });
+    const writer = context.deriver.writerFor(entity, table, rows[0]?.planned);
+    await copyRows(
+      client,
+      table,
+      writer,
+      rows.map((row) => row.planned),
+    );
+    if (entity.fanOut) {
+      await client.query(
+        `insert into tandem.yielded (entity, root_key, target_table, target_id)
+         select $1, key, $2, id from unnest($3::text[], $4::uuid[]) as row_of (key, id)
+         on conflict do nothing`,
+        [
+          entity.name,
+          name,
+          arrayLiteral(rows.map((row) => row.key)),
+          arrayLiteral(rows.map((row) => row.planned.id)),
+        ],
+      );
+    }
+  }
+}
+
+/** So much text goes to the server at a time. */
+const PART_LENGTH = 1 << 18;
+
+async function copyRows(
+  client: pg.Client,
+  table: TargetTable,
+  writer: RowWriter,
+  rows: readonly PlannedRow[],
+): Promise<void> {
+  const columns = writer.columns.map((column) => ident(column.name)).join(', ');
+  const stream = client.query(copyFrom(`copy ${targetName(table.name)} (${columns}) from stdin`));
+  const end = finished(stream);
+  // The stream's error arrives through `end`, also when it comes while a part is being written.
+  end.catch(() => undefined);
+  let part = '';
+  for (const { row } of rows) {
+    const cells = encodeRow(table, writer.columns, row);
+    for (let i = 0; i < cells.length; i++) {
+      if (i > 0) part += '\t';
+      part += copyField(cells[i] ?? null);
+    }
+    part += '\n';
+    if (part.length >= PART_LENGTH) {
+      if (!stream.write(part)) await Promise.race([drained(stream), end]);
+      part = '';
+    }
+  }
+  stream.end(part);
+  await end;
+}
+
+const drained = (stream: NodeJS.WritableStream) =>
+  new Promise<void>((resolve) => stream.once('drain', resolve));
+
+async function noteMarks(
+  client: pg.ClientBase,
+  model: Model,
+  entity: DerivedEntity,
+  mapped: readonly Mapped[],
+  consistentPoint: Lsn,
+): Promise<void> {
+  const marked = mapped.filter(
+    ({ outcome }) => outcome.kind !== 'rows' || outcome.issues.length > 0,
+  );
+  if (marked.length === 0) return;
+  const roots = marked.map(({ key, outcome }): Resolved => ({
+    key,
+    mapped: outcome,
+    unresolved: [],
+    heldBy: [],
+  }));
+  await syncMarks(client, model, entity, roots, {
+    commitLsn: consistentPoint,
+    changeLsn: 0n as Lsn,
+  });
+}

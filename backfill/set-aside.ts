@@ -1,0 +1,138 @@
+import type pg from 'pg';
+import {
+  openClient,
+  statementError,
+  textRows,
+  type Database,
+} from '../connectors/postgres/connection.ts';
+import { ident, qualified } from '../connectors/postgres/sql.ts';
+import { splitTableName } from '../core/mirror-table.ts';
+import type { Observer } from '../core/ports.ts';
+
+type Kind = 'index' | 'unique' | 'foreign_key';
+type Item = {
+  readonly kind: Kind;
+  readonly schema: string;
+  readonly table: string;
+  readonly name: string;
+  readonly definition: string;
+};
+
+/** Indexes and constraints of a table, but for its primary key, as the catalogue defines them. */
+async function itemsOf(client: pg.ClientBase, tables: readonly string[]): Promise<Item[]> {
+  const items: Item[] = [];
+  for (const name of tables) {
+    const { schema, relation } = splitTableName(name);
+    const rows = await textRows(
+      client,
+      `select case contype when 'f' then 'foreign_key' else 'unique' end, conname, pg_get_constraintdef(oid)
+         from pg_constraint where conrelid = $1::regclass and contype in ('f', 'u')
+       union all
+       select 'index', i.relname, pg_get_indexdef(x.indexrelid)
+         from pg_index x join pg_class i on i.oid = x.indexrelid
+         where x.indrelid = $1::regclass and not x.indisprimary
+           and not exists (select from pg_constraint where conindid = x.indexrelid and contype in ('u', 'p', 'x'))
+       order by 1, 2`,
+      [qualified(schema, relation)],
+    );
+    for (const [kind, item, definition] of rows) {
+      items.push({
+        kind: kind as Kind,
+        schema,
+        table: relation,
+        name: item ?? '',
+        definition: definition ?? '',
+      });
+    }
+  }
+  return items;
+}
+
+/**
+ * Drops secondary indexes, unique constraints and foreign keys of empty tables for a bulk load, and
+ * records them in the same transaction, so that a restart makes them again whatever happens.
+ */
+export async function setAside(client: pg.ClientBase, tables: readonly string[]): Promise<void> {
+  await client.query('begin');
+  try {
+    for (const item of await itemsOf(client, tables)) {
+      await client.query(
+        `insert into tandem.set_aside (kind, table_schema, table_name, name, definition)
+         values ($1, $2, $3, $4, $5) on conflict do nothing`,
+        [item.kind, item.schema, item.table, item.name, item.definition],
+      );
+      await client.query(
+        item.kind === 'index'
+          ? `drop index ${qualified(item.schema, item.name)}`
+          : `alter table ${qualified(item.schema, item.table)} drop constraint ${ident(item.name)}`,
+      );
+    }
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback');
+    throw statementError('target', error, 'set aside indexes');
+  }
+}
+
+/** Makes again what was set aside of one table (or of all), of these kinds. */
+export async function restore(
+  database: Database,
+  kinds: readonly Kind[],
+  table: string | null,
+  observer: Observer,
+): Promise<void> {
+  const client = await openClient(database, 'indexes');
+  try {
+    await client.query(`set maintenance_work_mem = '256MB'`);
+    const rows = await textRows(
+      client,
+      `select kind, table_schema, table_name, name, definition from tandem.set_aside order by kind, name`,
+    );
+    for (const [kind, schema, relation, name, definition] of rows) {
+      const item = {
+        kind: kind as Kind,
+        schema: schema ?? '',
+        table: relation ?? '',
+        name: name ?? '',
+        definition: definition ?? '',
+      };
+      const isMine = table === null || isTable(table, item);
+      if (isMine && kinds.includes(item.kind)) await restoreOne(client, item, observer);
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+function isTable(name: string, item: Item): boolean {
+  const { schema, relation } = splitTableName(name);
+  return item.schema === schema && item.table === relation;
+}
+
+async function restoreOne(client: pg.ClientBase, item: Item, observer: Observer): Promise<void> {
+  const table = qualified(item.schema, item.table);
+  const start = Date.now();
+  try {
+    await client.query('begin');
+    const taken = await client.query(
+      `delete from tandem.set_aside where kind = $1 and table_schema = $2 and table_name = $3 and name = $4`,
+      [item.kind, item.schema, item.table, item.name],
+    );
+    if (taken.rowCount === 1) {
+      await client.query(
+        item.kind === 'index'
+          ? item.definition
+          : `alter table ${table} add constraint ${ident(item.name)} ${item.definition}`,
+      );
+    }
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    throw statementError('target', error, `make ${item.kind} ${item.name} again`);
+  }
+  observer.event(
+    'made again',
+    { what: item.kind, name: item.name, ms: Date.now() - start },
+    'debug',
+  );
+}

@@ -1,0 +1,103 @@
+import pino from 'pino';
+import type { BatchReport, Facts, Observer } from '../core/ports.ts';
+import type { Config } from './config.ts';
+import type { Progress } from './progress.ts';
+import type { Redact } from './redact.ts';
+
+export type LogOptions = {
+  readonly level: Config['logLevel'];
+  readonly format: 'json' | 'pretty';
+  readonly colour: boolean;
+  /** Takes whole lines, with the line end. */
+  readonly write: (line: string) => void;
+  readonly redact: Redact;
+};
+
+/** Names under which a secret might be handed over by mistake. */
+const SECRET_NAMES = ['password', 'secret', 'token', 'connectionString', 'url'];
+
+/** The log: one line per decision, to stderr, with `event` first. */
+export async function createLog(options: LogOptions): Promise<pino.Logger> {
+  const write = (line: string) => options.write(options.redact(line));
+  const stream = options.format === 'json' ? { write } : await readable(options, write);
+  return pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: [...SECRET_NAMES], censor: '***' },
+    },
+    stream,
+  );
+}
+
+/** `12:00:01 info  slot.created slot=tandem`. Loaded only where a person reads along. */
+async function readable(options: LogOptions, write: (line: string) => void) {
+  const { default: pretty } = await import('pino-pretty');
+  const { Writable } = await import('node:stream');
+  const destination = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      write(chunk.toString());
+      done();
+    },
+  });
+  return pretty({
+    destination,
+    sync: true,
+    colorize: options.colour,
+    translateTime: 'SYS:HH:MM:ss',
+    ignore: 'pid,hostname,name,event',
+    hideObject: true,
+    singleLine: true,
+    messageFormat: (line) => {
+      const { event, ...facts } = line;
+      const shown = Object.entries(facts)
+        .filter(([name]) => !['level', 'time', 'msg'].includes(name))
+        .map(([name, value]) => `${name}=${factText(value)}`);
+      return [String(event ?? line['msg'] ?? ''), ...shown].join(' ');
+    },
+  });
+}
+
+function factText(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return /[\s"=]/.test(text) ? JSON.stringify(text) : text;
+}
+
+/** Hands what the engine tells to the log and the progress display. */
+export function createObserver(log: pino.Logger, progress: Progress): Observer {
+  return {
+    event(name, facts = {}, level = 'info') {
+      log[level]({ event: name, ...plainFacts(facts) });
+    },
+    progress(step, subject, done, total) {
+      progress.update(step, subject, done, total);
+    },
+    batch(report) {
+      if (log.isLevelEnabled('debug')) log.debug(batchFacts(report));
+    },
+  };
+}
+
+/** A bigint is text: an LSN is beyond what JSON numbers hold in most readers. */
+function plainFacts(facts: Facts): Record<string, string | number | boolean | null> {
+  return Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [
+      name,
+      typeof value === 'bigint' ? value.toString() : value,
+    ]),
+  );
+}
+
+function batchFacts(report: BatchReport): Record<string, unknown> {
+  return {
+    event: 'batch.committed',
+    changes: report.events,
+    bytes: report.transactionsBytes,
+    rows: Object.fromEntries(report.rowsByEntity),
+    ms: report.phaseMs,
+    position: report.position,
+    heartbeatLagMs: report.heartbeatLagMs,
+  };
+}

@@ -1,0 +1,115 @@
+import type { Entity } from '../../core/entity.ts';
+import { type Outcome, Ref, type TargetValue } from '../../core/outcome.ts';
+import type { Lsn } from '../../core/version.ts';
+import { Choices, leavesOf, makeTree, type Leaf, type Tree } from './synthetic-trees.ts';
+
+/** Made-up trees per entity, and runs of `map` after which no further tree is begun. */
+const MAX_BASELINES = 400;
+const MAX_RUNS = 40_000;
+
+/** By target column, what was seen to change it; the key `null` is whether there is a row. */
+export type Dependencies = ReadonlyMap<string | null, ReadonlySet<string>>;
+
+/**
+ * Which legacy columns a target column depends on, found by trying: `map` is run on made-up trees,
+ * one place is changed at a time, and what changes in the row depends on it.
+ *
+ * @param texts words that decide something somewhere, to be tried in text columns
+ */
+export function dependenciesOf(entity: Entity, texts: readonly string[]): Dependencies {
+  const choices = new Choices(20_260_101, texts);
+  const found = new Map<string | null, Set<string>>();
+  let runs = 0;
+  for (let round = 0; round < MAX_BASELINES && runs < MAX_RUNS; round += 1) {
+    // Every other tree is bare: much shows only where nothing else decides.
+    choices.isBare = round % 2 === 1;
+    const { leaves, run } = baselineOf(entity, choices);
+    const before = cellsOf(run());
+    for (const leaf of leaves) {
+      tryLeaf(leaf, before, { run, found });
+      runs += leaf.others.length;
+    }
+  }
+  return found;
+}
+
+type Trial = {
+  readonly run: () => Outcome;
+  readonly found: Map<string | null, Set<string>>;
+};
+
+function tryLeaf(leaf: Leaf, before: ReadonlyMap<string | null, string>, trial: Trial): void {
+  const { holder, key, path } = leaf;
+  const original = holder[key];
+  for (const other of leaf.others) {
+    holder[key] = other;
+    const after = cellsOf(trial.run());
+    const columns = before.get(null) === after.get(null) ? before.keys() : [null];
+    for (const column of columns) {
+      if (before.get(column) === after.get(column)) continue;
+      const paths = trial.found.get(column);
+      if (paths === undefined) trial.found.set(column, new Set([shortened(path)]));
+      else paths.add(shortened(path));
+    }
+  }
+  holder[key] = original;
+}
+
+/** `a.b.a.b.c` as `a.b.c`: a relation that repeats itself down the tree. */
+const shortened = (path: string): string => path.replace(/((?:\w+\.)+?)\1+/g, '$1');
+
+function baselineOf(entity: Entity, choices: Choices): { leaves: Leaf[]; run: () => Outcome } {
+  if (entity.kind === 'derived') {
+    const tree = makeTree(entity.shape, choices, 1 + choices.below(20));
+    return {
+      leaves: leavesOf(entity.shape, tree, choices),
+      run: () => entity.map(tree as never),
+    };
+  }
+  const key = 1 + choices.below(20);
+  const [before, after] = [
+    makeTree(entity.shape, choices, key),
+    makeTree(entity.shape, choices, key),
+  ];
+  const version: Tree = { commitLsn: 16n as Lsn, changeLsn: 8n as Lsn };
+  const times = [null, '2024-02-28 10:00:00+00', '2024-03-01 10:00:00.5+00'];
+  const change: Tree = {
+    before,
+    after,
+    version,
+    at: choices.of(times.slice(1)),
+    previousAt: choices.of(times),
+  };
+  const place = (path: string, holder: Tree, others: readonly unknown[]): Leaf => {
+    return { path, holder, key: path.split('.').at(-1) ?? path, others };
+  };
+  return {
+    leaves: [
+      ...leavesOf(entity.shape, before, choices, 'before.'),
+      ...leavesOf(entity.shape, after, choices, 'after.'),
+      place('version.commitLsn', version, [16n, 17n]),
+      place('version.changeLsn', version, [8n, 9n]),
+      place('at', change, times.slice(1)),
+      place('previousAt', change, times),
+    ],
+    run: () => entity.map(change as never),
+  };
+}
+
+/** The cells of the only row as text; without a row, why there is none under the key `null`. */
+function cellsOf(outcome: Outcome): ReadonlyMap<string | null, string> {
+  const [first, ...more] = outcome.kind === 'rows' ? outcome.rows : [];
+  if (first === undefined || more.length > 0) return new Map([[null, outcome.kind]]);
+  const cells = Object.entries(first.row).map(([column, value]): [string | null, string] => [
+    column,
+    cellOf(value),
+  ]);
+  return new Map([[null, 'row'], ...cells]);
+}
+
+const cellOf = (value: TargetValue): string =>
+  value instanceof Ref
+    ? value.uuid
+    : typeof value === 'object'
+      ? JSON.stringify(value)
+      : `${value}`;

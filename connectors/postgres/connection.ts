@@ -1,0 +1,142 @@
+import pg from 'pg';
+import { TandemError, type ErrorCode } from '../../core/errors.ts';
+
+export type Side = 'source' | 'target';
+
+/** One of the two databases. `client` is what the driver needs: host, port, user, TLS and so on. */
+export type Database = { readonly side: Side; readonly client: pg.ClientConfig };
+
+/**
+ * Settings of every session of ours: text forms that both servers agree on, and a server that ends
+ * a session which froze with locks held.
+ */
+const SESSION = [
+  '-c datestyle=ISO,YMD',
+  '-c intervalstyle=postgres',
+  '-c timezone=UTC',
+  '-c extra_float_digits=3',
+  '-c bytea_output=hex',
+  '-c standard_conforming_strings=on',
+  '-c lock_timeout=0',
+  '-c statement_timeout=0',
+  '-c idle_in_transaction_session_timeout=300000',
+  '-c row_security=off',
+  '-c search_path=pg_catalog',
+].join(' ');
+
+/** Values stay PostgreSQL's text; the caller knows the types. */
+export const TEXT_TYPES: pg.CustomTypesConfig = { getTypeParser: () => (value: unknown) => value };
+
+export type SqlValue = string | number | bigint | boolean | null | readonly string[];
+export type TextRow = readonly (string | null)[];
+
+/** What every connection of ours is opened with, that of the replication stream too. */
+export function sessionConfig(database: Database, purpose: string): pg.ClientConfig {
+  return {
+    connectionTimeoutMillis: 15_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 30_000,
+    ...database.client,
+    application_name: `tandem ${purpose}`,
+    options: [database.client.options, SESSION].filter(Boolean).join(' '),
+    types: TEXT_TYPES,
+  };
+}
+
+/** Opens a session. Throws a `TandemError` that names the side, never the password. */
+export async function openClient(database: Database, purpose: string): Promise<pg.Client> {
+  const client = new pg.Client(sessionConfig(database, purpose));
+  // A lost connection is reported by the query in hand; without a listener it would end the process.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+  } catch (error) {
+    throw connectionError(database, error);
+  }
+  return client;
+}
+
+/** Rows as arrays of text, in the order of the select list. */
+export async function textRows(
+  client: pg.ClientBase,
+  text: string,
+  values: readonly SqlValue[] = [],
+): Promise<TextRow[]> {
+  const result = await client.query<(string | null)[]>({
+    text,
+    values: values as unknown[],
+    rowMode: 'array',
+    types: TEXT_TYPES,
+  });
+  return result.rows;
+}
+
+/** `host:port/database`, for messages. */
+export function placeOf(database: Database): string {
+  const { host = 'localhost', port = 5432, database: name = '' } = database.client;
+  return `${host}:${port}/${name}`;
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+}
+
+/** Names a failure to connect. */
+export function connectionError(database: Database, error: unknown): TandemError {
+  const { side } = database;
+  const code = codeOf(error);
+  const reason = error instanceof Error ? error.message : String(error);
+  const details = { side, place: placeOf(database), reason: withoutValues(reason) };
+  const refused = side === 'source' ? 'SOURCE_LOGIN_REFUSED' : 'TARGET_LOGIN_REFUSED';
+  const unreachable = side === 'source' ? 'SOURCE_UNREACHABLE' : 'TARGET_UNREACHABLE';
+  if (/unsupported startup parameter/i.test(reason)) {
+    return new TandemError('POOLED_CONNECTION', details, error);
+  }
+  if (/^(28|3D)/.test(code) || /SASL|password/.test(reason)) {
+    return new TandemError(refused, details, error);
+  }
+  // "must be superuser or replication role to start walsender", or no CONNECT on the database.
+  if (code === '42501') return new TandemError('PRIVILEGE_MISSING', details, error);
+  if (/SSL|TLS|certificate|self.signed/i.test(reason) || /CERT|TLS/.test(code)) {
+    return new TandemError('TLS_REFUSED', details, error);
+  }
+  return new TandemError(unreachable, details, error);
+}
+
+/** SQLSTATE classes and codes after which the same statement may well succeed. */
+const PASSING = /^(08|57P0|40001|40P01|55P03|57014|53300|25P03|25P04)/;
+const CONNECTION_LOST =
+  /Connection terminated|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EHOSTUNREACH|not queryable|Client was closed/i;
+
+/**
+ * Names a failure of a statement. The driver's message may quote values of the row, so only
+ * SQLSTATE, table, column and constraint are kept; the original is the cause, never printed.
+ */
+export function statementError(side: Side, error: unknown, step: string): TandemError {
+  if (error instanceof TandemError) return error;
+  const sqlstate = codeOf(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const details: Record<string, string> = { side, step };
+  if (/^[0-9A-Z]{5}$/.test(sqlstate)) details['sqlstate'] = sqlstate;
+  for (const field of ['schema', 'table', 'column', 'constraint'] as const) {
+    const value = (error as Record<string, unknown>)[field];
+    if (typeof value === 'string') details[field] = value;
+  }
+  return new TandemError(codeFor(side, sqlstate, message), details, error);
+}
+
+function codeFor(side: Side, sqlstate: string, message: string): ErrorCode {
+  const target = side === 'target';
+  if (sqlstate === '53100') return target ? 'TARGET_FULL' : 'SOURCE_FAILED';
+  if (sqlstate === '42501') return 'PRIVILEGE_MISSING';
+  if (PASSING.test(sqlstate)) return target ? 'TARGET_BUSY' : 'SOURCE_UNREACHABLE';
+  if (CONNECTION_LOST.test(message) || CONNECTION_LOST.test(sqlstate)) {
+    return target ? 'TARGET_UNREACHABLE' : 'SOURCE_UNREACHABLE';
+  }
+  return target ? 'TARGET_FAILED' : 'SOURCE_FAILED';
+}
+
+/** Connection messages name roles, hosts and databases, which may stay; quoted secrets do not occur. */
+function withoutValues(message: string): string {
+  return message.replace(/\s+/g, ' ').slice(0, 200);
+}

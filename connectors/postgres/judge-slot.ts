@@ -1,0 +1,83 @@
+import type { ErrorCode, ErrorDetails } from '../../core/errors.ts';
+import { formatLsn, type Lsn } from '../../core/version.ts';
+import { isLost, type NoSlot, type SlotState } from './slot.ts';
+import type { SourceIdentity } from './source-identity.ts';
+
+/** What the target remembers of the stream it was fed from. */
+export type StoredStream = {
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly slot: string;
+  /** Up to here the target has committed. */
+  readonly position: Lsn;
+};
+
+export type FoundStream = {
+  readonly source: SourceIdentity;
+  readonly slot: SlotState | NoSlot;
+};
+
+export type SlotVerdict =
+  | { readonly kind: 'ok'; readonly warning: 'TIMELINE_CHANGED' | null }
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly details: ErrorDetails };
+
+/**
+ * Whether the stream can go on where the target stands. Without a memory (`stored` null) there is
+ * nothing to miss, and only a slot that cannot be used is refused.
+ *
+ * A slot created anew begins at the end of the WAL of that moment, so both its positions are past
+ * what the target holds; one that was merely moved on (by another reader, or by
+ * `pg_replication_slot_advance`) may still keep older WAL. Either way changes are missing.
+ */
+export function judgeSlot(stored: StoredStream | null, { source, slot }: FoundStream): SlotVerdict {
+  if (stored !== null && stored.systemIdentifier !== source.systemIdentifier) {
+    return refused('WRONG_SERVER', {
+      stored: stored.systemIdentifier,
+      found: source.systemIdentifier,
+    });
+  }
+  if (!slot.exists) {
+    return stored === null ? fine(null) : refused('SLOT_MISSING', { slot: slot.name });
+  }
+  if (isLost(slot)) {
+    const reason = slot.invalidationReason ?? 'wal_removed';
+    return refused('SLOT_LOST', { slot: slot.name, reason });
+  }
+  if (slot.plugin !== 'pgoutput' || slot.database !== source.database) {
+    return refused('SLOT_RECREATED', {
+      slot: slot.name,
+      plugin: slot.plugin ?? 'none',
+      database: slot.database ?? 'none',
+    });
+  }
+  if (stored === null) return fine(null);
+  return judgePositions(stored, source, slot);
+}
+
+function judgePositions(
+  stored: StoredStream,
+  source: SourceIdentity,
+  slot: SlotState,
+): SlotVerdict {
+  const details = { slot: slot.name, position: formatLsn(stored.position) };
+  if (source.walLsn < stored.position) {
+    // Restored from a backup, or failed over to a standby that had not received everything.
+    return refused('SOURCE_BEHIND', { ...details, wal: formatLsn(source.walLsn) });
+  }
+  const { confirmedFlushLsn, restartLsn } = slot;
+  if (confirmedFlushLsn !== null && confirmedFlushLsn > stored.position) {
+    const isNew = restartLsn !== null && restartLsn > stored.position;
+    return refused(isNew ? 'SLOT_RECREATED' : 'SLOT_AHEAD', {
+      ...details,
+      confirmed: formatLsn(confirmedFlushLsn),
+    });
+  }
+  return fine(stored.timeline === source.timeline ? null : 'TIMELINE_CHANGED');
+}
+
+const fine = (warning: 'TIMELINE_CHANGED' | null): SlotVerdict => ({ kind: 'ok', warning });
+const refused = (code: ErrorCode, details: ErrorDetails): SlotVerdict => ({
+  kind: 'refused',
+  code,
+  details,
+});

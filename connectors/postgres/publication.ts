@@ -1,0 +1,195 @@
+import type pg from 'pg';
+import type { MirrorTable } from '../../core/mirror-table.ts';
+import { catalogName, readCatalog, type Catalog, type TableName } from './catalog.ts';
+import { statementError, textRows } from './connection.ts';
+import { ident, qualified } from './sql.ts';
+
+/** A table in a publication. */
+export type PublishedTable = TableName & {
+  /** Sorted; null where all columns are published. */
+  readonly columns: readonly string[] | null;
+  readonly hasRowFilter: boolean;
+};
+
+/** What the source has. */
+export type PublicationState = {
+  readonly tables: readonly PublishedTable[];
+  readonly isForAllTables: boolean;
+  /** Inserts, updates, deletes and truncates, all of them. */
+  readonly publishesAll: boolean;
+  /** Rows of partitions go out under the name of the partitioned table. */
+  readonly isViaRoot: boolean;
+};
+
+/** What the mapping needs. */
+export type WantedPublication = {
+  readonly name: string;
+  readonly tables: readonly (TableName & {
+    readonly columns: readonly string[] | null;
+    readonly isPartitioned: boolean;
+  })[];
+};
+
+const COLUMN_LISTS_SINCE = 150_000;
+
+/** Columns that only newer servers have are read through the row's JSON. */
+const PUBLICATION = `
+  select p.oid, p.puballtables,
+    p.pubinsert and p.pubupdate and p.pubdelete
+      and coalesce((to_jsonb(p) ->> 'pubtruncate')::boolean, true),
+    coalesce((to_jsonb(p) ->> 'pubviaroot')::boolean, false)
+  from pg_publication p where p.pubname = $1`;
+
+const PUBLISHED = `
+  select n.nspname, c.relname, to_jsonb(r) ->> 'prqual' is not null,
+    (select json_agg(a.attname order by a.attname) from pg_attribute a
+     where a.attrelid = c.oid
+       and a.attnum::text = any (string_to_array(to_jsonb(r) ->> 'prattrs', ' ')))
+  from pg_publication_rel r
+  join pg_class c on c.oid = r.prrelid join pg_namespace n on n.oid = c.relnamespace
+  where r.prpubid = $1::oid order by n.nspname, c.relname`;
+
+/** The publication as it is, or null where there is none. */
+export async function readPublication(
+  client: pg.ClientBase,
+  name: string,
+): Promise<PublicationState | null> {
+  try {
+    const [found] = await textRows(client, PUBLICATION, [name]);
+    if (found === undefined) return null;
+    const [oid = null, isForAllTables, publishesAll, isViaRoot] = found;
+    const rows = await textRows(client, PUBLISHED, [oid]);
+    return {
+      tables: rows.map(([schema, relation, hasRowFilter, columns]) => ({
+        schema: schema ?? '',
+        relation: relation ?? '',
+        columns: columns == null ? null : (JSON.parse(columns) as string[]),
+        hasRowFilter: hasRowFilter === 't',
+      })),
+      isForAllTables: isForAllTables === 't',
+      publishesAll: publishesAll === 't',
+      isViaRoot: isViaRoot === 't',
+    };
+  } catch (error) {
+    throw statementError('source', error, 'read publication');
+  }
+}
+
+/**
+ * What the publication has to send: since PostgreSQL 15 the mapped columns and the replica identity
+ * alone, so that secrets do not even leave the source. Older servers send whole rows, and so must
+ * any where REPLICA IDENTITY FULL forbids a list: there our decoder steps over the rest.
+ */
+export function wantedPublication(options: {
+  readonly name: string;
+  readonly tables: readonly MirrorTable[];
+  readonly catalog: Catalog;
+  readonly serverVersion: number;
+}): WantedPublication {
+  const { name, tables, catalog, serverVersion } = options;
+  return {
+    name,
+    tables: tables.map((table) => {
+      const { schema, relation } = table;
+      const found = catalog.get(catalogName(table));
+      const identity = found?.replicaIdentity;
+      const mayList = serverVersion >= COLUMN_LISTS_SINCE && identity?.kind !== 'full';
+      const used = table.columns.map((column) => column.name);
+      const columns = mayList ? [...new Set([...used, ...(identity?.columns ?? [])])].sort() : null;
+      return { schema, relation, columns, isPartitioned: found?.kind === 'partitioned' };
+    }),
+  };
+}
+
+/**
+ * The statements that make the publication what is wanted: none where it is already. Tables that
+ * are not wanted stay in it: others may have put them there, and the decoder ignores them.
+ */
+export function publicationSql(
+  present: PublicationState | null,
+  wanted: WantedPublication,
+): readonly string[] {
+  const name = ident(wanted.name);
+  const needsRoot = wanted.tables.some((table) => table.isPartitioned);
+  // A server before version 11 knows no truncate here, and publishes by default all that it knows.
+  const viaRoot = needsRoot ? ` with (publish_via_partition_root = true)` : '';
+  if (present === null) {
+    return [`create publication ${name} for table ${tableList(wanted.tables)}${viaRoot}`];
+  }
+  const statements: string[] = [];
+  if (!present.publishesAll) {
+    statements.push(`alter publication ${name} set (publish = 'insert, update, delete, truncate')`);
+  }
+  if (needsRoot && !present.isViaRoot) {
+    statements.push(`alter publication ${name} set (publish_via_partition_root = true)`);
+  }
+  if (present.isForAllTables) return statements;
+
+  // A table with another column list is taken out and put in again; one transaction makes it one step.
+  const presentByName = new Map(present.tables.map((table) => [catalogName(table), table]));
+  const isAsWanted = (table: (typeof wanted.tables)[number]) => {
+    const found = presentByName.get(catalogName(table));
+    return found !== undefined && !found.hasRowFilter && isSameList(found.columns, table.columns);
+  };
+  const toAdd = wanted.tables.filter((table) => !isAsWanted(table));
+  const toDrop = toAdd.filter((table) => presentByName.has(catalogName(table)));
+  if (toDrop.length > 0) {
+    const names = toDrop.map(({ schema, relation }) => qualified(schema, relation)).join(', ');
+    statements.push(`alter publication ${name} drop table ${names}`);
+  }
+  if (toAdd.length > 0) statements.push(`alter publication ${name} add table ${tableList(toAdd)}`);
+  return statements;
+}
+
+/** Makes the publication what is wanted, in one transaction. Returns the statements that ran. */
+export async function ensurePublication(
+  client: pg.ClientBase,
+  options: {
+    readonly name: string;
+    readonly tables: readonly MirrorTable[];
+    readonly serverVersion: number;
+  },
+): Promise<readonly string[]> {
+  const statements = await planPublication(client, options);
+  if (statements.length === 0) return statements;
+  try {
+    await client.query('begin');
+    for (const statement of statements) await client.query(statement);
+    await client.query('commit');
+    return statements;
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    throw statementError('source', error, `publication ${options.name}`);
+  }
+}
+
+/** What `ensurePublication` would run, for `--dry-run`. */
+export async function planPublication(
+  client: pg.ClientBase,
+  options: {
+    readonly name: string;
+    readonly tables: readonly MirrorTable[];
+    readonly serverVersion: number;
+  },
+): Promise<readonly string[]> {
+  const catalog = await readCatalog(client, 'source', options.tables);
+  const present = await readPublication(client, options.name);
+  return publicationSql(present, wantedPublication({ ...options, catalog }));
+}
+
+function tableList(
+  tables: readonly (TableName & { readonly columns: readonly string[] | null })[],
+): string {
+  return tables
+    .map(({ schema, relation, columns }) => {
+      const list = columns === null ? '' : ` (${columns.map(ident).join(', ')})`;
+      return `${qualified(schema, relation)}${list}`;
+    })
+    .join(', ');
+}
+
+function isSameList(a: readonly string[] | null, b: readonly string[] | null): boolean {
+  if (a === null || b === null) return a === b;
+  const others = new Set(b);
+  return a.length === others.size && a.every((name) => others.has(name));
+}

@@ -1,0 +1,55 @@
+import { TandemError } from '../../core/errors.ts';
+import type { MirrorTable } from '../../core/mirror-table.ts';
+import { formatLsn, type Lsn } from '../../core/version.ts';
+import { openClient, statementError, textRows, type Database } from './connection.ts';
+import { readSourceTypes, type SourceTypes } from './pgoutput/source-types.ts';
+import { slotError } from './replication-errors.ts';
+import { readSlot } from './slot.ts';
+
+/** What has to be known of the source before its stream can be read. */
+export type StreamStart = {
+  readonly serverVersion: number;
+  /** `wal_sender_timeout`; 0 where the server never gives up. */
+  readonly serverTimeoutMs: number;
+  readonly types: SourceTypes;
+};
+
+/**
+ * Reads the source's settings and types, and refuses a slot that cannot carry the stream on.
+ *
+ * @throws TandemError `SLOT_MISSING`, `SLOT_LOST`, `SLOT_IN_USE`; `SLOT_AHEAD` where the slot is past
+ *   `after`: the server would silently start there
+ */
+export async function prepareStream(
+  database: Database,
+  { slot: name, tables, after }: { slot: string; tables: readonly MirrorTable[]; after: Lsn },
+): Promise<StreamStart> {
+  const client = await openClient(database, 'stream start');
+  try {
+    const slot = await readSlot(client, name);
+    const failure = slotError(slot);
+    if (failure !== null) throw failure;
+    const confirmed = slot.exists ? slot.confirmedFlushLsn : null;
+    if (confirmed !== null && confirmed > after) {
+      throw new TandemError('SLOT_AHEAD', {
+        slot: name,
+        position: formatLsn(after),
+        confirmed: formatLsn(confirmed),
+      });
+    }
+    const [settings = []] = await textRows(
+      client,
+      `select current_setting('server_version_num'),
+         (select setting from pg_settings where name = 'wal_sender_timeout')`,
+    );
+    return {
+      serverVersion: Number(settings[0]),
+      serverTimeoutMs: Number(settings[1]),
+      types: await readSourceTypes(client, tables),
+    };
+  } catch (error) {
+    throw statementError('source', error, 'start stream');
+  } finally {
+    await client.end();
+  }
+}

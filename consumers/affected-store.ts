@@ -1,0 +1,69 @@
+import type pg from 'pg';
+import { arrayLiteral } from '../connectors/postgres/sql.ts';
+import { textRows } from '../connectors/postgres/connection.ts';
+import type { Roots } from './affected.ts';
+
+/**
+ * The roots that a transaction has to derive: in memory while they are few, in a temporary table
+ * of the transaction when one source transaction touches more than that.
+ */
+export class AffectedRoots {
+  #memory = new Map<string, Roots>();
+  #spilled = false;
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get memory(): Map<string, Roots> {
+    return this.#memory;
+  }
+
+  /** Moves the roots to the target when they have become many. */
+  async settle(client: pg.ClientBase): Promise<void> {
+    let count = 0;
+    for (const roots of this.#memory.values()) count += roots.size;
+    if (count > this.#limit) await this.#spill(client);
+  }
+
+  async #spill(client: pg.ClientBase): Promise<void> {
+    if (!this.#spilled) {
+      await client.query(
+        `create temporary table tandem_affected (entity text, root_key text, primary key (entity, root_key))
+         on commit drop`,
+      );
+      this.#spilled = true;
+    }
+    for (const [entity, roots] of this.#memory) {
+      await client.query(
+        `insert into pg_temp.tandem_affected select $1, unnest($2::text[]) on conflict do nothing`,
+        [entity, arrayLiteral([...roots.keys()])],
+      );
+    }
+    this.#memory = new Map();
+  }
+
+  /** Takes roots to derive, one entity at a time in the order given; empty when there are none left. */
+  async take(client: pg.ClientBase, order: readonly string[]): Promise<Map<string, Roots>> {
+    if (!this.#spilled) {
+      const all = this.#memory;
+      this.#memory = new Map();
+      return all;
+    }
+    await this.#spill(client);
+    for (const entity of order) {
+      const rows = await textRows(
+        client,
+        `delete from pg_temp.tandem_affected where entity = $1 and root_key in (
+           select root_key from pg_temp.tandem_affected where entity = $1 limit $2)
+         returning root_key`,
+        [entity, this.#limit],
+      );
+      if (rows.length > 0) {
+        return new Map([[entity, new Map(rows.map((row) => [row[0] ?? '', undefined]))]]);
+      }
+    }
+    return new Map();
+  }
+}

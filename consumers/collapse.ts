@@ -1,0 +1,118 @@
+import type { ChangeEvent } from '../core/change-event.ts';
+import { keyText, type Cell, type Image, type MirrorTable } from '../core/mirror-table.ts';
+import type { Version } from '../core/version.ts';
+
+/** What a key is to become: its newest image in the batch, or gone. */
+export type Final = {
+  readonly version: Version;
+  /** Key columns always; other columns `undefined` where the mirror's value stays. Null: deleted. */
+  image: Image | null;
+  readonly key: Image;
+  /** Where the unsent columns are to be taken from: the key the row had before a key change. */
+  readonly carriedFrom: string | null;
+};
+
+/** One captured update of a journaled table, in the order of the source. */
+export type Step = {
+  readonly key: string;
+  readonly image: Image;
+  /** The image before it in this batch; null: the stored mirror row. */
+  readonly before: Image | null;
+  readonly version: Version;
+  readonly committedAt: string;
+};
+
+/** What a batch means for one table. */
+export type TableChanges = {
+  readonly table: MirrorTable;
+  readonly finals: Map<string, Final>;
+  /** Updates in order, for the tables that a journal watches. */
+  readonly steps: Step[];
+  events: number;
+};
+
+/**
+ * Reduces events to one image per key: later ones win, and an unchanged TOAST value keeps what an
+ * earlier one in the batch said. A key change is a delete and a create, and the create's unsent
+ * values are those of the old key.
+ */
+export function collapse(
+  events: readonly ChangeEvent[],
+  isJournaled: (table: string) => boolean,
+): Map<string, TableChanges> {
+  const tables = new Map<string, TableChanges>();
+  for (const event of events) {
+    if (event.kind === 'truncate') continue;
+    let changes = tables.get(event.table.name);
+    if (changes === undefined) {
+      changes = { table: event.table, finals: new Map(), steps: [], events: 0 };
+      tables.set(event.table.name, changes);
+    }
+    changes.events++;
+    if (event.kind === 'delete') {
+      remove(changes, event.key, event.version);
+    } else if (event.oldKey !== null) {
+      moveKey(changes, event.oldKey, event.row, event.version);
+    } else {
+      const key = keyText(event.table, event.row);
+      const earlier = changes.finals.get(key);
+      if (event.kind === 'update' && event.committedAt !== null && isJournaled(event.table.name)) {
+        changes.steps.push({
+          key,
+          image: event.row,
+          before: earlier?.image ?? null,
+          version: event.version,
+          committedAt: event.committedAt,
+        });
+      }
+      write(changes, key, event.row, event.version, event.kind === 'update' ? earlier : undefined);
+    }
+  }
+  return tables;
+}
+
+function write(
+  changes: TableChanges,
+  key: string,
+  row: Image,
+  version: Version,
+  earlier: Final | undefined,
+): void {
+  const image = earlier?.image ? fill(row, earlier.image) : row;
+  changes.finals.set(key, {
+    version,
+    image,
+    key: row.slice(0, changes.table.keyLength),
+    carriedFrom: earlier?.carriedFrom ?? null,
+  });
+}
+
+function remove(changes: TableChanges, key: Image, version: Version): void {
+  const text = keyText(changes.table, key);
+  changes.finals.set(text, {
+    version,
+    image: null,
+    key: key.slice(0, changes.table.keyLength),
+    carriedFrom: null,
+  });
+}
+
+function moveKey(changes: TableChanges, oldKey: Image, row: Image, version: Version): void {
+  const from = keyText(changes.table, oldKey);
+  const earlier = changes.finals.get(from);
+  const image = earlier?.image ? fill(row, earlier.image) : row;
+  remove(changes, oldKey, version);
+  const isComplete = !image.includes(undefined);
+  changes.finals.set(keyText(changes.table, row), {
+    version,
+    image,
+    key: row.slice(0, changes.table.keyLength),
+    carriedFrom: isComplete ? null : (earlier?.carriedFrom ?? from),
+  });
+}
+
+/** `row` with its unsent values taken from `older`. */
+export function fill(row: Image, older: Image): Image {
+  if (!row.includes(undefined)) return row;
+  return row.map((cell: Cell, i): Cell => (cell === undefined ? older[i] : cell));
+}

@@ -1,0 +1,219 @@
+/**
+ * The engine's own tables, schema `tandem`, and `tandem.uuid_of`. Every statement may be repeated.
+ *
+ * Positions are text because what a position is depends on the source (an LSN in direct mode).
+ * `root_key` is the text of the root's primary key, a JSON array where it has several columns.
+ */
+export function controlSchemaSql(): readonly string[] {
+  return [
+    `create schema if not exists tandem`,
+    `create schema if not exists legacy`,
+    `comment on schema tandem is 'Tandem: positions, progress, and what could not be applied yet'`,
+    `comment on schema legacy is 'Tandem: twins of the mapped legacy tables, with the version of each row'`,
+    ...TABLES,
+    ...UUID_OF,
+    ADVANCE,
+    LOCK,
+    ROW_EXISTS,
+  ];
+}
+
+const REFERENCE = `
+    entity text not null,
+    root_key text not null,
+    target_table text not null,
+    target_id uuid not null,
+    target_column text not null,
+    parent_table text not null,
+    parent_entity text not null,
+    parent_key text not null,
+    parent_id uuid not null,
+    first_seen_at timestamptz not null default now(),
+    primary key (entity, root_key, target_id, target_column)`;
+
+const TABLES: readonly string[] = [
+  `create table if not exists tandem.position (
+    stream text primary key,
+    position text not null,
+    epoch bigint not null default 0,
+    mode text not null default 'direct',
+    slot text not null,
+    system_identifier text not null,
+    timeline integer not null,
+    consistent_point pg_lsn not null,
+    heartbeat_at timestamptz,
+    heartbeat_lag interval,
+    committed_at timestamptz,
+    updated_at timestamptz not null default now()
+  )`,
+  `comment on column tandem.position.position is 'where the source goes on; advances in the transaction that brings the rows'`,
+  `comment on column tandem.position.epoch is 'raised by every process that takes the stream over; an older one writes nothing more'`,
+  `create table if not exists tandem.mirror (
+    table_name text primary key,
+    columns jsonb not null,
+    loaded_at timestamptz,
+    read_until pg_lsn
+  )`,
+  `comment on column tandem.mirror.read_until is 'where the source stood when the last chunk was read: the copy is consistent once the stream has passed it'`,
+  `create table if not exists tandem.chunk (
+    stage text not null,
+    subject text not null,
+    number integer not null,
+    lower text,
+    upper text,
+    rows bigint,
+    finished_at timestamptz,
+    primary key (stage, subject, number)
+  )`,
+  `comment on column tandem.chunk.upper is 'JSON array of the key behind the last one of the chunk; null: to the end'`,
+  `create table if not exists tandem.entity (
+    name text primary key,
+    state text not null default 'active',
+    reason text,
+    derived_at timestamptz,
+    since timestamptz not null default now()
+  )`,
+  `create table if not exists tandem.run (
+    id bigint generated always as identity primary key,
+    kind text not null,
+    status text not null,
+    started_at timestamptz not null default now(),
+    finished_at timestamptz,
+    counters jsonb not null default '{}',
+    options jsonb not null default '{}',
+    dry_run boolean not null default false
+  )`,
+  `create table if not exists tandem.held (${REFERENCE}
+  )`,
+  `create index if not exists held_parent on tandem.held (parent_table, parent_id)`,
+  `create table if not exists tandem.unresolved (${REFERENCE}
+  )`,
+  `create index if not exists unresolved_parent on tandem.unresolved (parent_table, parent_id)`,
+  `create table if not exists tandem.excluded (
+    entity text not null,
+    root_key text not null,
+    rule text not null,
+    primary key (entity, root_key)
+  )`,
+  `create table if not exists tandem.quarantine (
+    entity text not null,
+    root_key text not null,
+    source_table text not null,
+    source_commit_lsn pg_lsn not null,
+    source_change_lsn pg_lsn not null,
+    error_class text not null,
+    message text not null,
+    attempts integer not null default 1,
+    first_seen_at timestamptz not null default now(),
+    primary key (entity, root_key)
+  )`,
+  `create table if not exists tandem.issue (
+    entity text not null,
+    root_key text not null,
+    target_column text not null,
+    reason text not null,
+    first_seen_at timestamptz not null default now(),
+    primary key (entity, root_key, target_column, reason)
+  )`,
+  `create table if not exists tandem.yielded (
+    entity text not null,
+    root_key text not null,
+    target_table text not null,
+    target_id uuid not null,
+    primary key (entity, root_key, target_table, target_id)
+  )`,
+  `create table if not exists tandem.journal_waiting (
+    entity text not null,
+    root_key text not null,
+    change jsonb not null,
+    primary key (entity, root_key)
+  )`,
+  `create table if not exists tandem.job (
+    id bigint generated always as identity primary key,
+    entity text not null,
+    usage text,
+    values text[],
+    after_key text,
+    reason text not null,
+    created_at timestamptz not null default now()
+  )`,
+  `comment on table tandem.job is 'roots to derive again behind the stream: those that the usage leads to from the values; usage null: the values are root keys; values null: all roots'`,
+  `create table if not exists tandem.set_aside (
+    kind text not null,
+    table_schema text not null,
+    table_name text not null,
+    name text not null,
+    definition text not null,
+    primary key (kind, table_schema, table_name, name)
+  )`,
+  `comment on table tandem.set_aside is 'indexes and foreign keys that the bulk derive dropped and will make again'`,
+];
+
+/** 48 bits of the name's hash, version 8, the form of the key, variant, 62 bits of key: core/uuid.ts. */
+const UUID_OF: readonly string[] = [
+  `create or replace function tandem.uuid_parts(name text, form integer, bits bigint) returns uuid
+   language sql immutable parallel safe strict set search_path = pg_catalog as $$
+     select (substr(d, 1, 12) || '8' || lpad(to_hex(form), 3, '0')
+       || lpad(to_hex((bits & 4611686018427387903) | (-9223372036854775808)), 16, '0'))::uuid
+     from (select encode(sha256(convert_to(name, 'UTF8')), 'hex') as d) as digest
+   $$`,
+  `create or replace function tandem.uuid_of(name text, id bigint) returns uuid
+   language sql immutable parallel safe strict set search_path = pg_catalog as $$
+     select tandem.uuid_parts(name, 0, id)
+   $$`,
+  `create or replace function tandem.uuid_of(name text, a integer, b integer) returns uuid
+   language sql immutable parallel safe strict set search_path = pg_catalog as $$
+     select tandem.uuid_parts(name, 1, (a::bigint << 31) | b::bigint)
+   $$`,
+  `create or replace function tandem.uuid_of(name text, key text) returns uuid
+   language sql immutable parallel safe strict set search_path = pg_catalog as $$
+     select tandem.uuid_parts(name, 2,
+       (('x' || substr(encode(sha256(convert_to(key, 'UTF8')), 'hex'), 1, 16))::bit(64)::bigint >> 2)
+         & 4611686018427387903)
+   $$`,
+];
+
+/** Fence: moves the position on where it still stands as expected, else returns false. */
+const ADVANCE = `
+  create or replace function tandem.advance(
+    p_stream text, p_epoch bigint, p_expected text, p_next text,
+    p_heartbeat_at timestamptz, p_heartbeat_lag interval, p_committed_at timestamptz
+  ) returns boolean language plpgsql set search_path = pg_catalog as $$
+  begin
+    update tandem.position set
+      position = p_next,
+      heartbeat_at = coalesce(p_heartbeat_at, heartbeat_at),
+      heartbeat_lag = coalesce(p_heartbeat_lag, heartbeat_lag),
+      committed_at = coalesce(p_committed_at, committed_at),
+      updated_at = clock_timestamp()
+    where stream = p_stream and epoch = p_epoch and position = p_expected;
+    return found;
+  end $$`;
+
+/** Advisory transaction locks by name, in the order given. */
+const LOCK = `
+  create or replace function tandem.lock(p_names text[], p_exclusive boolean[]) returns void
+  language plpgsql set search_path = pg_catalog as $$
+  begin
+    for i in 1 .. coalesce(array_length(p_names, 1), 0) loop
+      if p_exclusive[i] then
+        perform pg_advisory_xact_lock(hashtextextended('tandem ' || p_names[i], 0));
+      else
+        perform pg_advisory_xact_lock_shared(hashtextextended('tandem ' || p_names[i], 0));
+      end if;
+    end loop;
+  end $$`;
+
+const ROW_EXISTS = `
+  create or replace function tandem.row_exists(p_table text, p_id uuid) returns boolean
+  language plpgsql stable set search_path = pg_catalog as $$
+  declare
+    dot integer := position('.' in p_table);
+    found boolean;
+  begin
+    execute format('select exists (select from %I.%I where id = $1)',
+      case when dot = 0 then 'public' else substr(p_table, 1, dot - 1) end,
+      case when dot = 0 then p_table else substr(p_table, dot + 1) end)
+    into found using p_id;
+    return found;
+  end $$`;

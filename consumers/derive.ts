@@ -1,0 +1,287 @@
+import type pg from 'pg';
+import { statementError, textRows } from '../connectors/postgres/connection.ts';
+import { arrayLiteral } from '../connectors/postgres/sql.ts';
+import type { DerivedEntity } from '../core/entity.ts';
+import { TandemError } from '../core/errors.ts';
+import { uuidOf } from '../core/uuid.ts';
+import type { Roots } from './affected.ts';
+import { Existence } from './existence.ts';
+import { TreeLoader } from './load-tree.ts';
+import { legacyKey, mapRoots, type Mapped, type PlannedRow } from './map-roots.ts';
+import { syncMarks, type Stamp } from './marks.ts';
+import type { Model, TargetTable } from './model.ts';
+import { Resolver, type Resolved } from './resolve.ts';
+import {
+  encodeRow,
+  removeRows,
+  upsertRows,
+  upsertRowsStatement,
+  writtenColumns,
+  type RowWriter,
+} from './write-rows.ts';
+
+/** Roots that the database refused, by entity: they go to quarantine and the rest is tried again. */
+export type Refused = Map<string, Map<string, TandemError>>;
+
+export type DeriveResult = {
+  /** New target rows by table: what waits for them is derived again. */
+  readonly arrivals: Map<string, string[]>;
+  /** Roots derived, by entity. */
+  readonly roots: Map<string, number>;
+  readonly refused: Refused;
+  /** Entities with roots that went to quarantine. */
+  readonly quarantined: Set<string>;
+  /** Call once the transaction has committed. */
+  readonly committed: () => void;
+};
+
+type SetNulls = ReadonlySet<string>;
+
+/**
+ * Derives roots into target rows inside the caller's transaction: map all, then decide which
+ * parents exist, then write, parents first. Whoever calls holds the entities' locks.
+ */
+export class Deriver {
+  readonly #model: Model;
+  readonly #existence = new Existence();
+  readonly #loaders = new Map<string, TreeLoader>();
+  readonly #writers = new Map<string, RowWriter>();
+  readonly #maxRefused: number;
+
+  /** `maxRefused`: as many rows of one entity in one batch may be refused before it stops. */
+  constructor(model: Model, maxRefused: number) {
+    this.#model = model;
+    this.#maxRefused = maxRefused;
+    for (const entity of model.entities) {
+      this.#loaders.set(entity.name, new TreeLoader(entity.shape, model.mirror));
+    }
+  }
+
+  loader(entity: string): TreeLoader {
+    const loader = this.#loaders.get(entity);
+    if (loader === undefined) throw new Error(`no entity ${entity}`);
+    return loader;
+  }
+
+  /** Forgets which target rows exist: after a rollback that may mean that one is gone. */
+  forget(): void {
+    this.#existence.forget();
+  }
+
+  /**
+   * @param carefully finds the rows that the database refuses, one by one, with savepoints; then
+   *   nothing of the batch is written if `refused` is not empty, and the caller goes again
+   */
+  async derive(
+    client: pg.ClientBase,
+    affected: ReadonlyMap<string, Roots>,
+    stamp: Stamp,
+    refused: Refused,
+    carefully: boolean,
+  ): Promise<DeriveResult> {
+    const work = new Map<DerivedEntity, Mapped[]>();
+    for (const entity of this.#model.entities) {
+      const roots = affected.get(entity.name);
+      if (roots === undefined || roots.size === 0) continue;
+      const mapped = await mapRoots(client, entity, this.loader(entity.name), roots);
+      work.set(
+        entity,
+        mapped.map((root) => withRefusal(root, refused.get(entity.name))),
+      );
+    }
+    const resolver = new Resolver(this.#model, this.#existence);
+    const resolved = await resolver.resolve(client, work);
+    const result: DeriveResult = {
+      arrivals: new Map(),
+      roots: new Map(),
+      refused: new Map(),
+      quarantined: new Set(),
+      committed: () => resolver.committed(),
+    };
+    for (const [entity, roots] of resolved) {
+      await this.#write(client, entity, roots, resolver, result, carefully);
+      if (result.refused.size > 0) return result;
+      await syncMarks(client, this.#model, entity, roots, stamp);
+      result.roots.set(entity.name, roots.length);
+      if (roots.some((root) => root.mapped.kind === 'refused')) result.quarantined.add(entity.name);
+    }
+    return result;
+  }
+
+  async #write(
+    client: pg.ClientBase,
+    entity: DerivedEntity,
+    roots: readonly Resolved[],
+    resolver: Resolver,
+    result: DeriveResult,
+    carefully: boolean,
+  ): Promise<void> {
+    const byTable = new Map<string, Line[]>();
+    for (const root of roots) {
+      if (root.mapped.kind !== 'rows' || root.heldBy.length > 0) continue;
+      const nulls: SetNulls = new Set(root.unresolved.map((m) => `${m.targetId} ${m.column}`));
+      for (const planned of root.mapped.rows) {
+        const lines = byTable.get(planned.table);
+        const line = { root: root.key, planned, nulls };
+        if (lines === undefined) byTable.set(planned.table, [line]);
+        else lines.push(line);
+      }
+    }
+    await this.#remove(client, entity, roots);
+    for (const [name, lines] of byTable) {
+      const table = this.#target(name);
+      const writer = this.writerFor(entity, table, lines[0]?.planned);
+      const rows = lines.map((line) => encodeLine(table, writer, line));
+      const fresh = carefully
+        ? await this.#upsertCarefully(client, entity, writer, lines, rows, result.refused)
+        : await upsertRows(client, writer, rows);
+      if (result.refused.size > 0) return;
+      if (fresh.length > 0)
+        result.arrivals.set(name, [...(result.arrivals.get(name) ?? []), ...fresh]);
+      for (const { planned } of lines) resolver.wrote(name, planned.row.id);
+    }
+  }
+
+  #target(name: string): TargetTable {
+    const table = this.#model.targets.get(name);
+    if (table === undefined)
+      throw new TandemError('TABLE_MISSING', { side: 'target', table: name });
+    return table;
+  }
+
+  /** The statement for an entity's rows of a table; the columns are those of its first row. */
+  writerFor(entity: DerivedEntity, table: TargetTable, planned: PlannedRow | undefined): RowWriter {
+    const name = `${entity.name} ${table.name}`;
+    let writer = this.#writers.get(name);
+    if (writer === undefined) {
+      if (planned === undefined) throw new Error('no row to learn the columns from');
+      const columns = writtenColumns(table, planned.row);
+      writer = { columns, upsert: upsertRowsStatement(table, columns) };
+      this.#writers.set(name, writer);
+    }
+    return writer;
+  }
+
+  /** Rows that these roots do not yield any more. */
+  async #remove(
+    client: pg.ClientBase,
+    entity: DerivedEntity,
+    roots: readonly Resolved[],
+  ): Promise<void> {
+    if (entity.fanOut) {
+      await this.#removeUnyielded(client, entity, roots);
+      return;
+    }
+    const table = this.loader(entity.name).root;
+    const ids = roots
+      .filter((root) => root.mapped.kind !== 'refused')
+      .filter((root) => root.mapped.kind !== 'rows' || root.heldBy.length > 0)
+      .map((root) => uuidOf(entity.identity, legacyKey(table, root.key)));
+    for (const name of entity.targets) await removeRows(client, this.#target(name), ids);
+  }
+
+  /** For entities whose rows do not follow from the root's key: compares with what was yielded. */
+  async #removeUnyielded(
+    client: pg.ClientBase,
+    entity: DerivedEntity,
+    roots: readonly Resolved[],
+  ): Promise<void> {
+    const settled = roots.filter((root) => root.mapped.kind !== 'refused');
+    const now = settled.flatMap((root) =>
+      root.mapped.kind === 'rows' && root.heldBy.length === 0
+        ? root.mapped.rows.map((row) => [root.key, row.table, row.id] as const)
+        : [],
+    );
+    const columns = [0, 1, 2].map((i) => arrayLiteral(now.map((line) => line[i] ?? null)));
+    const gone = await textRows(
+      client,
+      `delete from tandem.yielded as before
+       where entity = $1 and root_key = any($2::text[]) and not exists (
+         select from unnest($3::text[], $4::text[], $5::uuid[]) as now (root_key, target_table, target_id)
+         where now.root_key = before.root_key and now.target_table = before.target_table
+           and now.target_id = before.target_id)
+       returning target_table, target_id`,
+      [entity.name, arrayLiteral(settled.map((root) => root.key)), ...columns],
+    );
+    await client.query(
+      `insert into tandem.yielded (entity, root_key, target_table, target_id)
+       select $1, * from unnest($2::text[], $3::text[], $4::uuid[]) on conflict do nothing`,
+      [entity.name, ...columns],
+    );
+    for (const name of entity.targets) {
+      const ids = gone.filter((row) => row[0] === name).map((row) => row[1] ?? '');
+      await removeRows(client, this.#target(name), ids);
+    }
+  }
+
+  /** Halves a refused list until the refused rows stand alone. */
+  async #upsertCarefully(
+    client: pg.ClientBase,
+    entity: DerivedEntity,
+    writer: RowWriter,
+    lines: readonly Line[],
+    rows: readonly (string | null)[][],
+    refused: Refused,
+  ): Promise<string[]> {
+    await client.query('savepoint narrowing');
+    try {
+      const fresh = await upsertRows(client, writer, rows);
+      await client.query('release savepoint narrowing');
+      return fresh;
+    } catch (error) {
+      const named = statementError('target', error, 'upsert');
+      if (named.retry === 'timed') throw named;
+      await client.query('rollback to savepoint narrowing');
+      if (rows.length === 1) {
+        const known = refused.get(entity.name) ?? new Map<string, TandemError>();
+        known.set(lines[0]?.root ?? '', named);
+        refused.set(entity.name, known);
+        if (known.size > this.#maxRefused) {
+          throw new TandemError(
+            'ENTITY_STOPPED',
+            { entity: entity.name, refused: known.size },
+            named,
+          );
+        }
+        return [];
+      }
+    }
+    const half = rows.length >> 1;
+    const first = await this.#upsertCarefully(
+      client,
+      entity,
+      writer,
+      lines.slice(0, half),
+      rows.slice(0, half),
+      refused,
+    );
+    const second = await this.#upsertCarefully(
+      client,
+      entity,
+      writer,
+      lines.slice(half),
+      rows.slice(half),
+      refused,
+    );
+    return [...first, ...second];
+  }
+}
+
+function encodeLine(table: TargetTable, writer: RowWriter, line: Line): (string | null)[] {
+  const cells = encodeRow(table, writer.columns, line.planned.row);
+  if (line.nulls.size === 0) return cells;
+  return cells.map((cell, i) =>
+    line.nulls.has(`${line.planned.id} ${writer.columns[i]?.name ?? ''}`) ? null : cell,
+  );
+}
+
+type Line = { readonly root: string; readonly planned: PlannedRow; readonly nulls: SetNulls };
+
+function withRefusal(root: Mapped, refused: ReadonlyMap<string, TandemError> | undefined): Mapped {
+  const error = refused?.get(root.key);
+  if (error === undefined) return root;
+  return {
+    key: root.key,
+    outcome: { kind: 'refused', code: 'TARGET_REFUSED_ROW', message: error.message },
+  };
+}

@@ -1,0 +1,205 @@
+import type pg from 'pg';
+import { arrayLiteral, ident } from '../connectors/postgres/sql.ts';
+import { textRows } from '../connectors/postgres/connection.ts';
+import type { JournalEntity } from '../core/entity.ts';
+import { TandemError } from '../core/errors.ts';
+import { Ref } from '../core/outcome.ts';
+import { compareVersions, type Lsn, type Version } from '../core/version.ts';
+import type { Image } from '../core/mirror-table.ts';
+import { fill, type Step, type TableChanges } from './collapse.ts';
+import { existingIds } from './existence.ts';
+import { TreeLoader } from './load-tree.ts';
+import type { TableMerge } from './merge.ts';
+import { makerKey, type Model, type TargetTable } from './model.ts';
+import { references } from './resolve.ts';
+import { encodeRow, targetName, writtenColumns } from './write-rows.ts';
+
+/** A journal row on its way: appended once its parents are there. */
+type Entry = {
+  readonly entity: JournalEntity;
+  readonly id: string;
+  readonly cells: ReadonlyMap<string, string | null>;
+  readonly refs: readonly {
+    readonly column: string;
+    readonly table: string;
+    readonly notNull: boolean;
+    readonly ref: Ref;
+  }[];
+};
+
+/**
+ * Appends what was seen: one row per captured update, fed before a batch is reduced to one image
+ * per key and before the merge overwrites the stored row.
+ */
+export class Journals {
+  readonly #model: Model;
+  readonly #consistentAfter: ReadonlyMap<string, Lsn>;
+  readonly #loaders: ReadonlyMap<JournalEntity, TreeLoader>;
+  #entries: Entry[] = [];
+
+  /** @param consistentAfter by table: up to there the copy may be newer than the stream */
+  constructor(model: Model, consistentAfter: ReadonlyMap<string, Lsn>) {
+    this.#model = model;
+    this.#consistentAfter = consistentAfter;
+    this.#loaders = new Map(
+      model.journals.map((entity) => [entity, new TreeLoader(entity.shape, model.mirror)]),
+    );
+  }
+
+  forget(): void {
+    this.#entries = [];
+  }
+
+  /** Collects the updates of one table. Call before its merge. */
+  async collect(client: pg.ClientBase, changes: TableChanges, merge: TableMerge): Promise<void> {
+    const journals = this.#model.journalsOf.get(changes.table.name) ?? [];
+    const from = this.#consistentAfter.get(changes.table.name);
+    const steps = changes.steps.filter((s) => from === undefined || s.version.commitLsn > from);
+    if (journals.length === 0 || steps.length === 0) return;
+    const unknown = steps.filter((step) => step.before === null).map((step) => step.key);
+    const stored = await merge.stored(client, [...new Set(unknown)]);
+    const last = new Map<string, Image>();
+    for (const step of steps) {
+      const known = stored.get(step.key);
+      // Late: the merge will reject it, so nothing was seen.
+      if (known !== undefined && compareVersions(step.version, known.version) <= 0) continue;
+      const before = last.get(step.key) ?? step.before ?? known?.image;
+      if (before === undefined) continue;
+      const after = fill(step.image, before);
+      last.set(step.key, after);
+      for (const journal of journals) this.#add(journal, step, before, after);
+    }
+  }
+
+  #add(entity: JournalEntity, step: Step, before: Image, after: Image): void {
+    const loader = this.#loaders.get(entity);
+    if (loader === undefined) return;
+    const change = {
+      before: loader.tree(before) as never,
+      after: loader.tree(after) as never,
+      version: step.version satisfies Version,
+      at: step.committedAt,
+    };
+    const outcome = entity.map(change);
+    if (outcome.kind !== 'rows') return;
+    const table = this.#target(entity);
+    const foreign = new Map(references(table));
+    for (const { row } of outcome.rows) {
+      const columns = writtenColumns(table, row);
+      const values = encodeRow(table, columns, row);
+      const refs = Object.entries(row).flatMap(([column, value]) => {
+        const parent = foreign.get(column);
+        return value instanceof Ref && parent !== undefined
+          ? [{ column, ref: value, ...parent }]
+          : [];
+      });
+      const cells = new Map(columns.map((column, i) => [column.name, values[i] ?? null]));
+      this.#entries.push({ entity, id: row.id.uuid, cells, refs });
+    }
+  }
+
+  #target(entity: JournalEntity): TargetTable {
+    const table = this.#model.targets.get(entity.targets[0] ?? '');
+    if (table === undefined) throw new TandemError('TABLE_MISSING', { entity: entity.name });
+    return table;
+  }
+
+  /** Appends what was collected; what lacks a not-null parent waits for it. Call after deriving. */
+  async append(client: pg.ClientBase): Promise<void> {
+    const entries = this.#entries;
+    this.#entries = [];
+    if (entries.length === 0) return;
+    const missing = await this.#missing(client, entries);
+    for (const entry of entries) {
+      const lacking = entry.refs.filter((r) => missing.has(`${r.table} ${r.ref.uuid}`));
+      const cells = new Map(entry.cells);
+      for (const { column, notNull } of lacking) if (!notNull) cells.set(column, null);
+      const holding = lacking.filter((r) => r.notNull);
+      if (holding.length === 0) await this.#insert(client, entry.entity, cells);
+      else await this.#wait(client, entry, cells, holding);
+    }
+  }
+
+  async #missing(client: pg.ClientBase, entries: readonly Entry[]): Promise<Set<string>> {
+    const wanted = new Map<string, Set<string>>();
+    for (const { refs } of entries) {
+      for (const { table, ref } of refs) {
+        let ids = wanted.get(table);
+        if (ids === undefined) wanted.set(table, (ids = new Set<string>()));
+        ids.add(ref.uuid);
+      }
+    }
+    const missing = new Set<string>();
+    for (const [table, ids] of wanted) {
+      const there = await existingIds(client, table, [...ids]);
+      for (const id of ids) if (!there.has(id)) missing.add(`${table} ${id}`);
+    }
+    return missing;
+  }
+
+  async #insert(
+    client: pg.ClientBase,
+    entity: JournalEntity,
+    cells: ReadonlyMap<string, string | null>,
+  ): Promise<void> {
+    const names = [...cells.keys()];
+    await client.query(
+      `insert into ${targetName(entity.targets[0] ?? '')} (${names.map(ident).join(', ')})
+       values (${names.map((_, i) => `$${i + 1}`).join(', ')}) on conflict (id) do nothing`,
+      [...cells.values()],
+    );
+  }
+
+  async #wait(
+    client: pg.ClientBase,
+    entry: Entry,
+    cells: ReadonlyMap<string, string | null>,
+    holding: Entry['refs'],
+  ): Promise<void> {
+    await client.query(
+      `insert into tandem.journal_waiting (entity, root_key, change) values ($1, $2, $3)
+       on conflict do nothing`,
+      [entry.entity.name, entry.id, JSON.stringify(Object.fromEntries(cells))],
+    );
+    for (const { column, table, ref } of holding) {
+      const maker = this.#model.maker.get(makerKey(table, ref.identity));
+      await client.query(
+        `insert into tandem.held (entity, root_key, target_table, target_id, target_column,
+           parent_table, parent_entity, parent_key, parent_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing`,
+        [
+          entry.entity.name,
+          entry.id,
+          entry.entity.targets[0],
+          entry.id,
+          column,
+          table,
+          maker?.name ?? ref.identity,
+          String(ref.key),
+          ref.uuid,
+        ],
+      );
+    }
+  }
+
+  /** Appends entries that waited, now that a parent has come; those that still lack one stay. */
+  async wake(client: pg.ClientBase, entity: JournalEntity, keys: readonly string[]): Promise<void> {
+    const rows = await textRows(
+      client,
+      `delete from tandem.journal_waiting as waiting
+       where entity = $1 and root_key = any($2::text[]) and not exists (
+         select from tandem.held where entity = waiting.entity and root_key = waiting.root_key
+           and not tandem.row_exists(parent_table, parent_id))
+       returning root_key, change`,
+      [entity.name, arrayLiteral(keys)],
+    );
+    for (const [key, change] of rows) {
+      const cells = JSON.parse(change ?? '{}') as Record<string, string | null>;
+      await this.#insert(client, entity, new Map(Object.entries(cells)));
+      await client.query('delete from tandem.held where entity = $1 and root_key = $2', [
+        entity.name,
+        key,
+      ]);
+    }
+  }
+}

@@ -1,0 +1,195 @@
+import type pg from 'pg';
+import { arrayLiteral } from '../connectors/postgres/sql.ts';
+import { textRows } from '../connectors/postgres/connection.ts';
+import { formatLsn, type Lsn } from '../core/version.ts';
+import type { DerivedEntity } from '../core/entity.ts';
+import { legacyKey } from './map-roots.ts';
+import { makerKey, type Model } from './model.ts';
+import { uuidOf } from '../core/uuid.ts';
+import type { MissingParent, Resolved } from './resolve.ts';
+import { rootTable } from './affected.ts';
+
+/** The list tables, and the columns of each behind `entity, root_key`. */
+const MARKS = {
+  held: [
+    'target_table',
+    'target_id',
+    'target_column',
+    'parent_table',
+    'parent_entity',
+    'parent_key',
+    'parent_id',
+  ],
+  unresolved: [
+    'target_table',
+    'target_id',
+    'target_column',
+    'parent_table',
+    'parent_entity',
+    'parent_key',
+    'parent_id',
+  ],
+  excluded: ['rule'],
+  quarantine: ['source_table', 'source_commit_lsn', 'source_change_lsn', 'error_class', 'message'],
+  issue: ['target_column', 'reason'],
+} as const;
+type Mark = keyof typeof MARKS;
+const TYPES: Readonly<Record<string, string>> = {
+  target_id: 'uuid',
+  parent_id: 'uuid',
+  source_commit_lsn: 'pg_lsn',
+  source_change_lsn: 'pg_lsn',
+};
+/** What is renewed when a mark is set again; everything else is part of its key or stays. */
+const RENEWED: Readonly<Record<Mark, readonly string[]>> = {
+  held: ['parent_table', 'parent_entity', 'parent_key', 'parent_id'],
+  unresolved: ['parent_table', 'parent_entity', 'parent_key', 'parent_id'],
+  excluded: ['rule'],
+  quarantine: ['source_commit_lsn', 'source_change_lsn', 'error_class', 'message'],
+  issue: [],
+};
+const KEYS: Readonly<Record<Mark, readonly string[]>> = {
+  held: ['entity', 'root_key', 'target_id', 'target_column'],
+  unresolved: ['entity', 'root_key', 'target_id', 'target_column'],
+  excluded: ['entity', 'root_key'],
+  quarantine: ['entity', 'root_key'],
+  issue: ['entity', 'root_key', 'target_column', 'reason'],
+};
+
+type Line = readonly (string | null)[];
+type Lines = Record<Mark, Line[]>;
+
+/** The version of the newest change that the roots' batch brought, for quarantine entries. */
+export type Stamp = { readonly commitLsn: Lsn; readonly changeLsn: Lsn };
+
+/**
+ * Makes the lists say of these roots what is true now, and nothing else: a root that was applied
+ * leaves every list. What stays on a list keeps the time at which it was first seen.
+ */
+export async function syncMarks(
+  client: pg.ClientBase,
+  model: Model,
+  entity: DerivedEntity,
+  roots: readonly Resolved[],
+  stamp: Stamp,
+): Promise<void> {
+  const lines = linesOf(model, entity, roots, stamp);
+  const [present] = await textRows(
+    client,
+    `select ${(Object.keys(MARKS) as Mark[])
+      .map((mark) => `exists (select from tandem.${mark} where entity = $1)`)
+      .join(', ')}`,
+    [entity.name],
+  );
+  const keys = arrayLiteral(roots.map((root) => root.key));
+  let i = 0;
+  for (const mark of Object.keys(MARKS) as Mark[]) {
+    const has = present?.[i++] === 't';
+    if (has) await clear(client, mark, entity.name, keys, lines[mark]);
+    if (lines[mark].length > 0) await add(client, mark, lines[mark]);
+  }
+}
+
+function arraysOf(
+  mark: Mark,
+  lines: readonly Line[],
+): { types: string[]; arrays: string[]; names: string[] } {
+  const names = ['entity', 'root_key', ...MARKS[mark]];
+  return {
+    names,
+    types: names.map((name) => TYPES[name] ?? 'text'),
+    arrays: names.map((_, i) => arrayLiteral(lines.map((line) => line[i] ?? null))),
+  };
+}
+
+async function clear(
+  client: pg.ClientBase,
+  mark: Mark,
+  entity: string,
+  keys: string,
+  lines: readonly Line[],
+): Promise<void> {
+  const { names, types, arrays } = arraysOf(mark, lines);
+  const list = types.map((type, i) => `$${i + 3}::${type}[]`).join(', ');
+  const same = KEYS[mark].map((name) => `wanted.${name} = mark.${name}`).join(' and ');
+  await client.query(
+    `delete from tandem.${mark} as mark where entity = $1 and root_key = any($2::text[])
+     and not exists (select from unnest(${list}) as wanted (${names.join(', ')}) where ${same})`,
+    [entity, keys, ...arrays],
+  );
+}
+
+async function add(client: pg.ClientBase, mark: Mark, lines: readonly Line[]): Promise<void> {
+  const { names, types, arrays } = arraysOf(mark, lines);
+  const list = types.map((type, i) => `$${i + 1}::${type}[]`).join(', ');
+  const set = RENEWED[mark].map((name) => `${name} = excluded.${name}`);
+  if (mark === 'quarantine') set.push('attempts = mark.attempts + 1');
+  await client.query(
+    `insert into tandem.${mark} as mark (${names.join(', ')})
+     select distinct ${names.join(', ')} from unnest(${list}) as wanted (${names.join(', ')})
+     on conflict (${KEYS[mark].join(', ')}) do ${set.length > 0 ? `update set ${set.join(', ')}` : 'nothing'}`,
+    arrays,
+  );
+}
+
+/** Issues about a value, not a row, stand under this key and are never cleared by a row. */
+export const SHARED_ISSUE = '';
+
+function linesOf(
+  model: Model,
+  entity: DerivedEntity,
+  roots: readonly Resolved[],
+  stamp: Stamp,
+): Lines {
+  const lines: Lines = { held: [], unresolved: [], excluded: [], quarantine: [], issue: [] };
+  const table = rootTable(model, entity.name);
+  for (const { key, mapped, heldBy, unresolved } of roots) {
+    const start = [entity.name, key];
+    for (const missing of heldBy) {
+      // A held root has no row yet, but its id is known all the same.
+      const id =
+        missing.targetTable === ''
+          ? uuidOf(entity.identity, legacyKey(table, key))
+          : missing.targetId;
+      const target = missing.targetTable === '' ? (entity.targets[0] ?? '') : missing.targetTable;
+      lines.held.push([...start, target, id, ...parentFields(model, missing)]);
+    }
+    for (const missing of unresolved) {
+      lines.unresolved.push([
+        ...start,
+        missing.targetTable,
+        missing.targetId,
+        ...parentFields(model, missing),
+      ]);
+    }
+    if (mapped.kind === 'excluded') lines.excluded.push([...start, mapped.rule]);
+    if (mapped.kind === 'refused') {
+      lines.quarantine.push([
+        ...start,
+        table.name,
+        formatLsn(stamp.commitLsn),
+        formatLsn(stamp.changeLsn),
+        mapped.code,
+        mapped.message,
+      ]);
+    }
+    if (mapped.kind === 'rows') {
+      for (const issue of mapped.issues) {
+        lines.issue.push([
+          entity.name,
+          issue.shared === true ? SHARED_ISSUE : key,
+          issue.column,
+          issue.reason,
+        ]);
+      }
+    }
+  }
+  return lines;
+}
+
+function parentFields(model: Model, missing: MissingParent): Line {
+  const { parentTable, parent, column } = missing;
+  const maker = model.maker.get(makerKey(parentTable, parent.identity));
+  const key = typeof parent.key === 'object' ? JSON.stringify(parent.key) : String(parent.key);
+  return [column, parentTable, maker?.name ?? parent.identity, key, parent.uuid];
+}

@@ -1,0 +1,208 @@
+import type pg from 'pg';
+import { arrayLiteral } from '../connectors/postgres/sql.ts';
+import { textRows, type TextRow } from '../connectors/postgres/connection.ts';
+import {
+  keyParts,
+  keyText,
+  type Cell,
+  type Image,
+  type MirrorColumn,
+  type MirrorTable,
+} from '../core/mirror-table.ts';
+import type { SourceReader } from '../core/ports.ts';
+import type { Usage } from '../core/usage.ts';
+import { formatLsn, parseLsn, type Lsn, type Version } from '../core/version.ts';
+import { fill, type Final, type TableChanges } from './collapse.ts';
+import {
+  deleteStatement,
+  incompleteStatement,
+  mergeOutput,
+  readByKeyStatement,
+  updateStatement,
+  upsertStatement,
+  type MergeOutput,
+} from './merge-sql.ts';
+import { groupBy } from './model.ts';
+
+/** A mirror row that a merge changed. */
+export type Changed = {
+  readonly key: string;
+  /** The row as it is now, complete, in the mirror's column order; null: it is a tombstone now. */
+  readonly image: Image | null;
+  /** Old values by column, where climbs start; null where there was no row. */
+  readonly old: ReadonlyMap<string, string | null> | null;
+  /** The usages that the change concerns. */
+  readonly concerned: readonly Usage[];
+};
+
+/** SQL of one table, made once. */
+export class TableMerge {
+  readonly table: MirrorTable;
+  readonly #output: MergeOutput;
+  readonly #upsert: string;
+  readonly #delete: string;
+  readonly #incomplete: string;
+  readonly #readByKey: string;
+  readonly #updates = new Map<string, string>();
+
+  constructor(table: MirrorTable, usages: readonly Usage[]) {
+    this.table = table;
+    this.#output = mergeOutput(usages, table);
+    this.#upsert = upsertStatement(table, this.#output);
+    this.#delete = deleteStatement(table, this.#output);
+    this.#incomplete = incompleteStatement(table);
+    this.#readByKey = readByKeyStatement(table);
+  }
+
+  /** Live mirror rows by key, with their versions. */
+  async stored(
+    client: pg.ClientBase,
+    keys: readonly string[],
+  ): Promise<Map<string, { image: Image; version: Version }>> {
+    const rows = await textRows(client, this.#readByKey, this.#keyArrays(keys));
+    const n = this.table.columns.length;
+    return new Map(
+      rows.map((row) => [
+        keyText(this.table, row),
+        {
+          image: row.slice(0, n),
+          version: { commitLsn: parseLsn(row[n] ?? ''), changeLsn: parseLsn(row[n + 1] ?? '') },
+        },
+      ]),
+    );
+  }
+
+  /**
+   * Writes the newest image of every key, and returns the rows that changed: those whose stored
+   * version was older. Rows that the stream alone cannot complete are read again from the source.
+   */
+  async run(
+    client: pg.ClientBase,
+    changes: TableChanges,
+    reader: SourceReader,
+  ): Promise<Changed[]> {
+    const finals = [...changes.finals.values()];
+    await this.#carry(client, finals);
+    const whole: Final[] = [];
+    const partial: Final[] = [];
+    const gone: Final[] = [];
+    for (const final of finals) {
+      if (final.image === null) gone.push(final);
+      else if (final.image.includes(undefined)) partial.push(final);
+      else whole.push(final);
+    }
+    const missing = await this.#withoutRow(client, partial);
+    if (missing.length > 0) await this.#readAgain(reader, missing, whole, gone);
+    const changed: Changed[] = [];
+    const columns = this.table.columns;
+    if (whole.length > 0)
+      changed.push(...(await this.#write(client, this.#upsert, columns, whole)));
+    const left = partial.filter((final) => !missing.includes(final));
+    const groups = groupBy(
+      left,
+      (final) => final.image?.map((c) => (c === undefined ? '-' : '+')).join('') ?? '',
+    );
+    for (const [mask, group] of groups) {
+      const present = columns.filter((_, i) => mask[i] === '+');
+      changed.push(...(await this.#write(client, this.#update(mask, present), present, group)));
+    }
+    if (gone.length > 0) {
+      const key = columns.slice(0, this.table.keyLength);
+      changed.push(...(await this.#write(client, this.#delete, key, gone)));
+    }
+    return changed;
+  }
+
+  /** A moved row takes its unsent values from the mirror row of its old key. */
+  async #carry(client: pg.ClientBase, finals: readonly Final[]): Promise<void> {
+    const moved = finals.filter((final) => final.carriedFrom !== null && final.image !== null);
+    if (moved.length === 0) return;
+    const from = await this.stored(client, [...new Set(moved.map((f) => f.carriedFrom ?? ''))]);
+    for (const final of moved) {
+      const older = from.get(final.carriedFrom ?? '');
+      if (older !== undefined && final.image !== null) final.image = fill(final.image, older.image);
+    }
+  }
+
+  async #withoutRow(client: pg.ClientBase, partial: readonly Final[]): Promise<Final[]> {
+    if (partial.length === 0) return [];
+    const rows = await textRows(client, this.#incomplete, [
+      ...this.#keyArrays(partial.map((final) => keyText(this.table, final.key))),
+      ...versionArrays(partial),
+    ]);
+    const keys = new Set(rows.map((row) => keyText(this.table, row)));
+    return partial.filter((final) => keys.has(keyText(this.table, final.key)));
+  }
+
+  async #readAgain(
+    reader: SourceReader,
+    missing: readonly Final[],
+    whole: Final[],
+    gone: Final[],
+  ): Promise<void> {
+    const keys = missing.map((final) => keyParts(this.table, keyText(this.table, final.key)));
+    const { lsn, rows } = await reader.readByKey(this.table, keys);
+    // Everything committed before `lsn` is in the rows; a commit at `lsn` itself is newer.
+    const version: Version = { commitLsn: lsn, changeLsn: 0n as Lsn };
+    const found = new Map(rows.map((row) => [keyText(this.table, row), row]));
+    for (const final of missing) {
+      const image = found.get(keyText(this.table, final.key)) ?? null;
+      (image === null ? gone : whole).push({ version, image, key: final.key, carriedFrom: null });
+    }
+  }
+
+  #update(mask: string, present: readonly MirrorColumn[]): string {
+    let sql = this.#updates.get(mask);
+    if (sql === undefined) {
+      sql = updateStatement(this.table, present, this.#output);
+      this.#updates.set(mask, sql);
+    }
+    return sql;
+  }
+
+  async #write(
+    client: pg.ClientBase,
+    sql: string,
+    columns: readonly MirrorColumn[],
+    finals: readonly Final[],
+  ): Promise<Changed[]> {
+    const isDelete = sql === this.#delete;
+    const positions = columns.map((column) => this.table.columns.indexOf(column));
+    const arrays = positions.map((i) =>
+      arrayLiteral(finals.map((final) => sent((final.image ?? final.key)[i]))),
+    );
+    const rows = await textRows(client, sql, [...arrays, ...versionArrays(finals)]);
+    return rows.map((row) => this.#changed(row, isDelete));
+  }
+
+  #changed(row: TextRow, isDelete: boolean): Changed {
+    const n = this.table.columns.length;
+    const { oldColumns, flagged } = this.#output;
+    const flags = n + 1 + oldColumns.length;
+    const wasAbsent = row[n] === 't';
+    return {
+      key: keyText(this.table, row),
+      image: isDelete ? null : row.slice(0, n),
+      old: wasAbsent
+        ? null
+        : new Map(oldColumns.map((column, i) => [column, row[n + 1 + i] ?? null])),
+      concerned: flagged.filter((_, i) => row[flags + i] === 't'),
+    };
+  }
+
+  #keyArrays(keys: readonly string[]): string[] {
+    const parts = keys.map((key) => keyParts(this.table, key));
+    return this.table.columns
+      .slice(0, this.table.keyLength)
+      .map((_, i) => arrayLiteral(parts.map((part) => part[i] ?? null)));
+  }
+}
+
+const sent = (cell: Cell): string | null => cell ?? null;
+
+function versionArrays(finals: readonly { readonly version: Version }[]): string[] {
+  return [
+    arrayLiteral(finals.map((final) => formatLsn(final.version.commitLsn))),
+    arrayLiteral(finals.map((final) => formatLsn(final.version.changeLsn))),
+  ];
+}

@@ -1,0 +1,94 @@
+import type pg from 'pg';
+import { textRows } from '../connectors/postgres/connection.ts';
+import { TandemError } from '../core/errors.ts';
+import type { Position } from '../core/ports.ts';
+import { parseLsn, type Lsn } from '../core/version.ts';
+import type { Cursor } from './apply.ts';
+
+/** What the target remembers of the source and the slot that it is fed from. */
+export type StoredPosition = {
+  readonly stream: string;
+  readonly position: Position;
+  readonly slot: string;
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  /** The slot's consistent point: the version of every row that the backfill copies. */
+  readonly consistentPoint: Lsn;
+};
+
+/** Null where the stream was never set up (or the control schema is not there). */
+export async function readPosition(
+  client: pg.ClientBase,
+  stream: string,
+): Promise<StoredPosition | null> {
+  const [there] = await textRows(client, `select to_regclass('tandem.position') is not null`);
+  if (there?.[0] !== 't') return null;
+  const [row] = await textRows(
+    client,
+    `select position, slot, system_identifier, timeline, consistent_point
+     from tandem.position where stream = $1`,
+    [stream],
+  );
+  if (row === undefined) return null;
+  const [position, slot, systemIdentifier, timeline, consistentPoint] = row;
+  return {
+    stream,
+    position: (position ?? '') as Position,
+    slot: slot ?? '',
+    systemIdentifier: systemIdentifier ?? '',
+    timeline: Number(timeline),
+    consistentPoint: parseLsn(consistentPoint ?? ''),
+  };
+}
+
+/**
+ * Remembers a slot that was just made. A mirror that was fed from an earlier slot has a gap: all of
+ * it has to be loaded and derived again.
+ */
+export async function storePosition(
+  client: pg.ClientBase,
+  stored: Omit<StoredPosition, 'position' | 'consistentPoint'> & {
+    readonly consistentPoint: string;
+  },
+): Promise<void> {
+  const { stream, slot, systemIdentifier, timeline, consistentPoint } = stored;
+  await client.query('begin');
+  try {
+    await client.query(
+      `insert into tandem.position (stream, position, slot, system_identifier, timeline, consistent_point)
+       values ($1, $2::text, $3, $4, $5, $2::text::pg_lsn)
+       on conflict (stream) do update set position = excluded.position, epoch = position.epoch + 1,
+         slot = excluded.slot, system_identifier = excluded.system_identifier,
+         timeline = excluded.timeline, consistent_point = excluded.consistent_point,
+         heartbeat_at = null, heartbeat_lag = null, committed_at = null, updated_at = now()`,
+      [stream, consistentPoint, slot, systemIdentifier, timeline],
+    );
+    await client.query('delete from tandem.chunk');
+    await client.query('update tandem.mirror set loaded_at = null, read_until = null');
+    await client.query('update tandem.entity set derived_at = null');
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback');
+    throw error;
+  }
+}
+
+/** Takes the stream over: every process that had it before writes nothing more. */
+export async function takeOver(client: pg.ClientBase, stream: string): Promise<Cursor> {
+  const [row] = await textRows(
+    client,
+    `update tandem.position set epoch = epoch + 1 where stream = $1 returning position, epoch`,
+    [stream],
+  );
+  if (row === undefined) throw new TandemError('NOT_SET_UP', { stream });
+  return { position: (row[0] ?? '') as Position, epoch: BigInt(row[1] ?? '0') };
+}
+
+/** By table: up to where its copy may be newer than the stream. */
+export async function readUntil(client: pg.ClientBase): Promise<Map<string, Lsn>> {
+  const rows = await textRows(
+    client,
+    'select table_name, read_until from tandem.mirror where read_until is not null',
+  );
+  return new Map(rows.map((row) => [row[0] ?? '', parseLsn(row[1] ?? '')]));
+}

@@ -1,0 +1,26 @@
+import type { Image, MirrorTable } from './mirror-table.ts';
+import type { Version } from './version.ts';
+
+type Stamp = {
+  readonly table: MirrorTable;
+  readonly version: Version;
+  /** Commit time on the source's clock, as timestamptz text; null for rows that were read. */
+  readonly committedAt: string | null;
+};
+
+/** A row as it is from this version on. `read` comes from a snapshot, not from the log. */
+export type RowWritten = Stamp & {
+  readonly kind: 'create' | 'update' | 'read';
+  readonly row: Image;
+  /** The key before a key change, else null. Only the key's columns are given. */
+  readonly oldKey: Image | null;
+};
+
+/** A row that is gone. Only the key's columns are given. */
+export type RowDeleted = Stamp & { readonly kind: 'delete'; readonly key: Image };
+
+/** The table was emptied. */
+export type TableTruncated = Stamp & { readonly kind: 'truncate' };
+
+/** The one shape of a change, whatever path it came by. */
+export type ChangeEvent = RowWritten | RowDeleted | TableTruncated;

@@ -1,0 +1,169 @@
+/** What becomes of a failure: tried again after a pause, ended until a person has acted, or a defect. */
+export type ErrorPolicy = { readonly retry: 'timed' | 'manual' | 'never'; readonly hint: string };
+
+/** Every error raised on purpose, and what happens then. docs/operations.md lists this table. */
+export const ERROR_POLICY = {
+  CONFIG_INVALID: {
+    retry: 'manual',
+    hint: 'Correct the named setting; `tandem config` shows all of them.',
+  },
+  SOURCE_UNREACHABLE: {
+    retry: 'timed',
+    hint: 'Check host, port, network and TLS settings of the source, and that the server is up.',
+  },
+  TARGET_UNREACHABLE: {
+    retry: 'timed',
+    hint: 'Check host, port, network and TLS settings of the target, and that the server is up.',
+  },
+  SOURCE_LOGIN_REFUSED: {
+    retry: 'manual',
+    hint: 'Check user, password and database of SOURCE_URL, and pg_hba.conf of the source.',
+  },
+  TARGET_LOGIN_REFUSED: {
+    retry: 'manual',
+    hint: 'Check user, password and database of TARGET_URL, and pg_hba.conf of the target.',
+  },
+  TLS_REFUSED: {
+    retry: 'manual',
+    hint: 'Check the TLS mode and the CA file of the connection named here.',
+  },
+  POOLED_CONNECTION: {
+    retry: 'manual',
+    hint: 'Use the direct connection string (port 5432): a transaction pooler cannot carry replication or session locks.',
+  },
+  SAME_DATABASE: {
+    retry: 'manual',
+    hint: 'Source and target are one database; name another target.',
+  },
+  PRIVILEGE_MISSING: {
+    retry: 'manual',
+    hint: 'Run `tandem check`: it prints the grant that is missing.',
+  },
+  WAL_LEVEL: {
+    retry: 'manual',
+    hint: 'Set wal_level = logical on the source and restart it.',
+  },
+  SLOT_MISSING: {
+    retry: 'manual',
+    hint: 'The slot the target was fed from is gone, and with it the changes since. Run `tandem setup --new-slot`, then `tandem backfill`.',
+  },
+  SLOT_LOST: {
+    retry: 'manual',
+    hint: 'The source removed WAL that the slot needed. Raise max_slot_wal_keep_size, then run `tandem setup --new-slot` and `tandem backfill`.',
+  },
+  SLOT_IN_USE: {
+    retry: 'timed',
+    hint: 'Another process reads this slot; stop it, or end its backend on the source with pg_terminate_backend.',
+  },
+  SLOT_AHEAD: {
+    retry: 'manual',
+    hint: 'The slot is past what the target holds: changes between are gone. Run `tandem setup --new-slot`, then `tandem backfill`.',
+  },
+  SLOT_RECREATED: {
+    retry: 'manual',
+    hint: 'The slot is not the one the target was fed from. Run `tandem setup --new-slot`, then `tandem backfill`.',
+  },
+  SLOT_EXISTS: {
+    retry: 'manual',
+    hint: 'A slot of this name exists already. Choose another SLOT_NAME, or drop it with `tandem teardown` if it is a left-over.',
+  },
+  SOURCE_BEHIND: {
+    retry: 'manual',
+    hint: 'The target holds changes that the source has lost (restored from a backup, or a failover that lost WAL). Run `tandem setup --new-slot`, then `tandem backfill`.',
+  },
+  WRONG_SERVER: {
+    retry: 'manual',
+    hint: 'The source is another server than the one the target was fed from. Correct SOURCE_URL, or start with a fresh target.',
+  },
+  POSITION_TAKEN: {
+    retry: 'never',
+    hint: 'Another process has taken over this stream; this one writes nothing more. Stop one of them.',
+  },
+  PROTOCOL_VIOLATION: { retry: 'never', hint: 'A defect: report it with the facts shown.' },
+  LSN_MALFORMED: { retry: 'never', hint: 'A defect: report it with the text shown.' },
+  RELATION_CHANGED: {
+    retry: 'manual',
+    hint: 'The table no longer has what the mapping reads. Adapt the mapping, then run `tandem check` and `tandem setup`.',
+  },
+  TRUNCATE_REFUSED: {
+    retry: 'manual',
+    hint: 'The source truncated a mapped table. Set ON_TRUNCATE=apply to follow, or ON_TRUNCATE=ignore to keep the rows.',
+  },
+  TABLE_MISSING: {
+    retry: 'manual',
+    hint: 'The mapping names a table or column that the database does not have; `tandem check` lists them.',
+  },
+  ROW_SECURITY: {
+    retry: 'manual',
+    hint: 'Row level security would hide rows from the copy; grant BYPASSRLS to the role of SOURCE_URL.',
+  },
+  MAPPING_INVALID: {
+    retry: 'manual',
+    hint: 'Correct the mapping; `tandem check` names file and entity.',
+  },
+  MAPPING_REJECTED_ROW: {
+    retry: 'manual',
+    hint: 'The mapping refuses this row; it is in quarantine, the rest goes on.',
+  },
+  MAPPING_THREW: {
+    retry: 'manual',
+    hint: 'The map function threw on this row; correct the mapping. The row is in quarantine, the rest goes on.',
+  },
+  TARGET_REFUSED_ROW: {
+    retry: 'manual',
+    hint: 'The target refuses this row; see the SQLSTATE and the constraint. The row is in quarantine, the rest goes on.',
+  },
+  ENTITY_STOPPED: {
+    retry: 'manual',
+    hint: 'Too many of its rows were refused, so the entity stopped; the others go on. Correct the mapping, then run `tandem backfill --only ENTITY`.',
+  },
+  NOT_SET_UP: { retry: 'manual', hint: 'Run `tandem setup` first.' },
+  MIGRATION_DIVERGED: {
+    retry: 'manual',
+    hint: 'The target records migrations that the folder lacks, or the reverse order; see `supabase migration list`.',
+  },
+  TARGET_FULL: {
+    retry: 'timed',
+    hint: 'The disk of the target is full; make room. Nothing is lost, Tandem goes on by itself.',
+  },
+  TARGET_BUSY: {
+    retry: 'timed',
+    hint: 'The target refused for now (deadlock, lock or statement time-out, restart); Tandem tries again.',
+  },
+  TARGET_FAILED: {
+    retry: 'manual',
+    hint: 'The target refused a statement of the engine; see the SQLSTATE.',
+  },
+  SOURCE_FAILED: {
+    retry: 'manual',
+    hint: 'The source refused a statement of the engine; see the SQLSTATE.',
+  },
+  TIMED_OUT: { retry: 'manual', hint: 'It did not happen within the time given.' },
+} as const satisfies Record<string, ErrorPolicy>;
+
+export type ErrorCode = keyof typeof ERROR_POLICY;
+
+/** Names, keys, counts and positions; never a column value. */
+export type ErrorDetails = Readonly<Record<string, string | number | bigint>>;
+
+/** The one error class. Message: the code, then `key=value` facts. */
+export class TandemError extends Error {
+  override readonly name = 'TandemError';
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, details: ErrorDetails = {}, cause?: unknown) {
+    const facts = Object.entries(details).map(([key, value]) => `${key}=${value}`);
+    super([code, ...facts].join(' '), { cause });
+    this.code = code;
+    this.details = details;
+  }
+
+  get hint(): string {
+    return ERROR_POLICY[this.code].hint;
+  }
+
+  get retry(): ErrorPolicy['retry'] {
+    return ERROR_POLICY[this.code].retry;
+  }
+}

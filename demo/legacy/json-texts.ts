@@ -1,0 +1,21 @@
+/** T18, T37, T50, T69: what text columns that should hold JSON have been seen to hold. */
+export const ODD_JSON_TEXTS: readonly (string | null)[] = [
+  null,
+  '',
+  '  \n\t ',
+  'null',
+  '{}',
+  '[]',
+  '"just a string"',
+  '{"stage": 1, "note": "first", "nested": {"list": [1, 2, {"deep": null}]}}',
+  '{"b": 1, "a": 2, "b": 3}',
+  '{"amount": 12345678901234567890.12345678901234567890, "id": 9007199254740993}',
+  '{"tiny": 1e-400, "large": 1E+400}',
+  '{"stage": 1, "note": "unterminated',
+  "{'stage': 1, 'done': True, 'note': None}",
+  '{"note": "zero byte \\u0000 inside"}',
+  '{"note": "lone surrogate \\ud800"}',
+  '{"note": "pair \\ud83d\\ude00", "kana": "矯正"}',
+  '{"bad escape": "C:\\x"}',
+  'NaN',
+];
