@@ -62,7 +62,7 @@ function* paymentRows(world: World): Generator<Row> {
     const { row: prices, total } = amounts(random);
     const made = Math.min(NOW, instruction.submittedMs + random.next() * 20 * DAY_MS);
     const canceled = random.chance(0.008);
-    const moved = i === 14 || random.chance(0.01); // T20: the patient has another doctor today
+    const moved = (i < 100 && i % 10 === 4) || random.chance(0.01); // T20: the patient has another doctor today
     const row = {
       id: at(world.paymentIds, i),
       made_at: timestamp(made, random.int(0, 999)),

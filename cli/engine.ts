@@ -1,0 +1,203 @@
+import { backoffMs } from '../connectors/postgres/backoff.ts';
+import { PostgresSourceReader } from '../connectors/postgres/barrier.ts';
+import { openClient } from '../connectors/postgres/connection.ts';
+import { runHeartbeat } from '../connectors/postgres/heartbeat.ts';
+import { judgeSlot } from '../connectors/postgres/judge-slot.ts';
+import { mirrorTables } from '../connectors/postgres/mirror-tables.ts';
+import { PostgresSource } from '../connectors/postgres/replication-source.ts';
+import { readSlot } from '../connectors/postgres/slot.ts';
+import { identifySource } from '../connectors/postgres/source-identity.ts';
+import { backfill, remaining, type Remaining } from '../backfill/backfill.ts';
+import { Applier, type ApplyOptions } from '../consumers/apply.ts';
+import { buildModel, type Model } from '../consumers/model.ts';
+import { readPosition, readUntil, takeOver, type StoredPosition } from '../consumers/position.ts';
+import { stream, type Session } from '../consumers/stream.ts';
+import { readTargetTables } from '../consumers/target-tables.ts';
+import type { Mapping } from '../core/entity.ts';
+import { TandemError } from '../core/errors.ts';
+import type { Clock, Observer } from '../core/ports.ts';
+import { readUsages } from '../core/usage.ts';
+import { parseLsn } from '../core/version.ts';
+import type { Config } from './config.ts';
+
+export type EngineContext = {
+  readonly config: Config;
+  readonly mapping: Mapping;
+  readonly observer: Observer;
+  readonly clock: Clock;
+};
+
+/** Root rows that a worker of the bulk derive has in memory. */
+const PORTION_ROWS = 10_000;
+
+/** The parts of the engine put together for one pair of databases, in direct mode. */
+export class Engine {
+  readonly #context: EngineContext;
+  readonly #model: Model;
+  readonly #reader: PostgresSourceReader;
+
+  private constructor(context: EngineContext, model: Model) {
+    this.#context = context;
+    this.#model = model;
+    this.#reader = new PostgresSourceReader({
+      database: context.config.source,
+      clock: context.clock,
+    });
+  }
+
+  /** Reads both catalogues. Throws `TABLE_MISSING` where mapping and databases do not fit. */
+  static async open(context: EngineContext): Promise<Engine> {
+    const { config, mapping } = context;
+    const { tables } = readUsages(mapping);
+    const wanted = new Map(
+      [...tables].map(([name, { key, columns }]) => [name, { key, columns: [...columns] }]),
+    );
+    const source = await openClient(config.source, 'catalogue');
+    try {
+      const target = await openClient(config.target, 'catalogue');
+      try {
+        const mirror = await mirrorTables(source, wanted);
+        const targets = await readTargetTables(target, mapping);
+        return new Engine(context, buildModel(mapping, [...mirror.values()], targets));
+      } finally {
+        await target.end();
+      }
+    } finally {
+      await source.end();
+    }
+  }
+
+  get model(): Model {
+    return this.#model;
+  }
+
+  /**
+   * What the target remembers, after comparing it with the source and its slot.
+   *
+   * @throws TandemError `NOT_SET_UP`, `WRONG_SERVER`, `SLOT_MISSING`, `SLOT_AHEAD` and the like
+   */
+  async position(): Promise<StoredPosition> {
+    const { config, observer } = this.#context;
+    const target = await openClient(config.target, 'position');
+    try {
+      const stored = await readPosition(target, config.stream);
+      if (stored === null) throw new TandemError('NOT_SET_UP', { stream: config.stream });
+      const source = await openClient(config.source, 'position');
+      try {
+        const found = {
+          source: await identifySource(source),
+          slot: await readSlot(source, config.slot),
+        };
+        const verdict = judgeSlot({ ...stored, position: parseLsn(stored.position) }, found);
+        if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
+        if (verdict.warning !== null) observer.event('slot', { warning: verdict.warning }, 'warn');
+        return stored;
+      } finally {
+        await source.end();
+      }
+    } finally {
+      await target.end();
+    }
+  }
+
+  /** What the backfill has still to do. */
+  async remaining(): Promise<Remaining> {
+    const target = await openClient(this.#context.config.target, 'backfill');
+    try {
+      return await remaining(target, this.#model);
+    } finally {
+      await target.end();
+    }
+  }
+
+  /** Loads and derives what is missing. */
+  async backfill(signal: AbortSignal): Promise<void> {
+    const { config, observer } = this.#context;
+    const { consistentPoint } = await this.position();
+    await backfill({
+      source: config.source,
+      target: config.target,
+      model: this.#model,
+      consistentPoint,
+      workers: config.backfillWorkers,
+      chunkRows: config.chunkRows,
+      portionRows: PORTION_ROWS,
+      applier: () => this.#applier(),
+      observer,
+      signal,
+    });
+  }
+
+  /** Streams until `signal` aborts. */
+  async stream(signal: AbortSignal): Promise<void> {
+    const { config, observer, clock } = this.#context;
+    const over = new AbortController();
+    const whole = AbortSignal.any([signal, over.signal]);
+    const heartbeat =
+      config.heartbeatSeconds > 0
+        ? runHeartbeat({
+            database: config.source,
+            intervalMs: config.heartbeatSeconds * 1000,
+            observer,
+            clock,
+            signal: whole,
+          })
+        : Promise.resolve();
+    try {
+      await stream({
+        maxBytes: config.batchMaxBytes,
+        maxEvents: config.batchMaxEvents,
+        signal,
+        open: () => this.#session(),
+        pauseMs: (attempt) => backoffMs(attempt, Math.random()),
+        clock,
+        observer,
+      });
+    } finally {
+      over.abort();
+      await heartbeat;
+    }
+  }
+
+  async #session(): Promise<Session> {
+    const { config, observer, clock } = this.#context;
+    await this.position();
+    const { applier, close } = await this.#applier();
+    const source = new PostgresSource({
+      database: config.source,
+      slot: config.slot,
+      publication: config.publication,
+      tables: [...this.#model.mirror.values()],
+      observer,
+      clock,
+      statusIntervalMs: config.statusSeconds * 1000,
+    });
+    return { source, applier, close };
+  }
+
+  async #applier(): Promise<{ applier: Applier; close: () => Promise<void> }> {
+    const { config, observer } = this.#context;
+    const client = await openClient(config.target, 'apply');
+    try {
+      const options: ApplyOptions = {
+        stream: config.stream,
+        maxRoots: config.maxRootsPerBatch,
+        stopShare: config.stopShare,
+        onTruncate: config.onTruncate,
+      };
+      const applier = await Applier.open({
+        client,
+        model: this.#model,
+        options,
+        reader: this.#reader,
+        observer,
+        cursor: await takeOver(client, config.stream),
+        consistentAfter: await readUntil(client),
+      });
+      return { applier, close: () => client.end() };
+    } catch (error) {
+      await client.end();
+      throw error;
+    }
+  }
+}

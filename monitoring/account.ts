@@ -1,0 +1,117 @@
+import type pg from 'pg';
+import { textRows } from '../connectors/postgres/connection.ts';
+import { ident, literal, qualified } from '../connectors/postgres/sql.ts';
+import type { DerivedEntity, Mapping } from '../core/entity.ts';
+import { splitTableName } from '../core/mirror-table.ts';
+import { uuidOf } from '../core/uuid.ts';
+
+/** What became of an entity's source rows. They add up: see `difference`. */
+export type EntityAccount = {
+  readonly entity: string;
+  readonly source: string;
+  readonly targets: readonly string[];
+  readonly state: 'active' | 'paused' | 'stopped';
+  /** Live rows of the root table in the mirror. */
+  readonly sourceRows: number;
+  /** Roots with a live target row. */
+  readonly applied: number;
+  /** Roots that wait for a parent. */
+  readonly held: number;
+  /** Roots that the mapping or the database refused. */
+  readonly quarantined: number;
+  /** Roots that are not for this entity, by the name of the rule. */
+  readonly excluded: ReadonlyMap<string, number>;
+  /** Applied rows with a reference that is null until its parent arrives. */
+  readonly unresolved: number;
+  readonly issues: number;
+  /** Source rows that are none of these: anything but 0 is a defect, or an open job. */
+  readonly difference: number;
+};
+
+/** The account of every entity, in one snapshot of the target. */
+export async function account(client: pg.ClientBase, mapping: Mapping): Promise<EntityAccount[]> {
+  await client.query('begin transaction isolation level repeatable read, read only');
+  try {
+    const accounts: EntityAccount[] = [];
+    for (const entity of mapping.entities) {
+      if (entity.kind === 'derived') accounts.push(await accountOf(client, entity));
+    }
+    return accounts;
+  } finally {
+    await client.query('rollback');
+  }
+}
+
+async function accountOf(client: pg.ClientBase, entity: DerivedEntity): Promise<EntityAccount> {
+  const { name } = entity;
+  const [row] = await textRows(
+    client,
+    `select
+       (select count(*) from ${mirrorOf(entity)} where not _deleted),
+       (${appliedSql(entity)}),
+       (select count(distinct root_key) from tandem.held where entity = $1),
+       (select count(*) from tandem.quarantine where entity = $1),
+       (select count(distinct root_key) from tandem.unresolved where entity = $1),
+       (select count(*) from tandem.issue where entity = $1),
+       coalesce((select state from tandem.entity where name = $1), 'active')`,
+    [name],
+  );
+  const [sourceRows = 0, applied = 0, held = 0, quarantined = 0, unresolved = 0, issues = 0] = (
+    row ?? []
+  ).map(Number);
+  const rules = await textRows(
+    client,
+    'select rule, count(*) from tandem.excluded where entity = $1 group by rule order by rule',
+    [name],
+  );
+  const excluded = new Map(rules.map(([rule, count]) => [rule ?? '', Number(count)]));
+  const excludedRows = [...excluded.values()].reduce((sum, count) => sum + count, 0);
+  return {
+    entity: name,
+    source: entity.shape.table.name,
+    targets: entity.targets,
+    state: (row?.[6] ?? 'active') as EntityAccount['state'],
+    sourceRows,
+    applied,
+    held,
+    quarantined,
+    excluded,
+    unresolved,
+    issues,
+    difference: sourceRows - applied - held - quarantined - excludedRows,
+  };
+}
+
+const mirrorOf = (entity: DerivedEntity) => qualified('legacy', entity.shape.table.name);
+
+/**
+ * Roots of the mirror with a live target row, by their computed id; a refused root may still have
+ * the row of an earlier version, and counts as quarantined only.
+ */
+function appliedSql(entity: DerivedEntity): string {
+  const refused = (key: string) => `not exists (select from tandem.quarantine as refused
+    where refused.entity = $1 and refused.root_key = ${key})`;
+  if (entity.fanOut) {
+    return `select count(distinct root_key) from tandem.yielded as yielded
+      where entity = $1 and ${refused('yielded.root_key')}`;
+  }
+  const { schema, relation } = splitTableName(entity.targets[0] ?? '');
+  const key = entity.shape.table.key.map((column) => `root.${ident(column)}`);
+  const [first = ''] = key;
+  const keyText = key.length === 1 ? `${first}::text` : `json_build_array(${key.map((k) => `${k}::text`).join(', ')})::text`;
+  return `select count(*) from ${mirrorOf(entity)} as root
+    join ${qualified(schema, relation)} as target on target.id = ${idSql(entity, key)}
+    where not root._deleted and target.deleted_at is null and ${refused(keyText)}`;
+}
+
+/** The computed id in SQL; for integers without the function call, which would cost on millions. */
+function idSql(entity: DerivedEntity, key: readonly string[]): string {
+  const [first = ''] = key;
+  const kind = entity.shape.table.columns[entity.shape.table.key[0] ?? '']?.kind;
+  if (key.length === 1 && (kind === 'int2' || kind === 'int4')) {
+    const prefix = uuidOf(entity.identity, 0).replaceAll('-', '').slice(0, 17);
+    return `(${literal(prefix)} || lpad(to_hex(${first}), 15, '0'))::uuid`;
+  }
+  return `tandem.uuid_of(${literal(entity.identity)}, ${key.length === 1 ? first : key.join(', ')})`;
+}
+

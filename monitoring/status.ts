@@ -1,0 +1,113 @@
+import type pg from 'pg';
+import { readSlot, type NoSlot, type SlotState } from '../connectors/postgres/slot.ts';
+import { textRows } from '../connectors/postgres/connection.ts';
+import type { Mapping } from '../core/entity.ts';
+import { account, type EntityAccount } from './account.ts';
+import { readLag, type Lag } from './lag.ts';
+
+export type Phase = 'not set up' | 'loading' | 'deriving' | 'catching up' | 'streaming' | 'stopped';
+
+export type Waiting = { readonly rows: number; readonly oldestSeconds: number | null };
+
+/** All that `tandem status` shows. */
+export type Status = {
+  readonly phase: Phase;
+  readonly slot: SlotState | NoSlot;
+  readonly lag: Lag;
+  readonly mirror: { readonly loaded: number; readonly tables: number; readonly isConsistent: boolean };
+  readonly openJobs: number;
+  readonly held: Waiting;
+  readonly unresolved: Waiting;
+  readonly quarantined: Waiting;
+  readonly entities: readonly EntityAccount[];
+};
+
+export async function readStatus(context: {
+  readonly source: pg.ClientBase;
+  readonly target: pg.ClientBase;
+  readonly stream: string;
+  readonly slot: string;
+  readonly mapping: Mapping;
+  /** The account of an earlier reading, where counting again is not wanted. */
+  readonly entities?: readonly EntityAccount[];
+}): Promise<Status> {
+  const { source, target, stream, mapping } = context;
+  const slot = await readSlot(source, context.slot);
+  if (!(await isSetUp(target, stream))) return notSetUp(slot);
+  const lag = await readLag(source, target, stream);
+  const [row] = await textRows(
+    target,
+    `select count(*), count(loaded_at),
+       coalesce(bool_and(read_until <= (select position::pg_lsn from tandem.position where stream = $1)), false)
+     from tandem.mirror`,
+    [stream],
+  );
+  const tables = Number(row?.[0] ?? 0);
+  const loaded = Number(row?.[1] ?? 0);
+  const [open] = await textRows(
+    target,
+    `select (select count(*) from tandem.job),
+       (select count(*) from tandem.entity where derived_at is not null)`,
+  );
+  const derived = Number(open?.[1] ?? 0);
+  const wanted = mapping.entities.filter((entity) => entity.kind === 'derived').length;
+  const isConsistent = row?.[2] === 't' && loaded === tables;
+  const isLoaded = loaded === tables && tables > 0;
+  return {
+    phase: phaseOf({ isLoaded, isDerived: derived >= wanted, isConsistent, slot }),
+    slot,
+    lag,
+    mirror: { loaded, tables, isConsistent },
+    openJobs: Number(open?.[0] ?? 0),
+    held: await waiting(target, 'held'),
+    unresolved: await waiting(target, 'unresolved'),
+    quarantined: await waiting(target, 'quarantine'),
+    entities: context.entities ?? (isLoaded ? await account(target, mapping) : []),
+  };
+}
+
+function phaseOf(facts: {
+  isLoaded: boolean;
+  isDerived: boolean;
+  isConsistent: boolean;
+  slot: SlotState | NoSlot;
+}): Phase {
+  if (!facts.isLoaded) return 'loading';
+  if (!facts.isDerived) return 'deriving';
+  if (!facts.slot.exists || !facts.slot.isActive) return 'stopped';
+  return facts.isConsistent ? 'streaming' : 'catching up';
+}
+
+async function isSetUp(target: pg.ClientBase, stream: string): Promise<boolean> {
+  const [there] = await textRows(target, `select to_regclass('tandem.position') is not null`);
+  if (there?.[0] !== 't') return false;
+  const rows = await textRows(target, 'select stream from tandem.position where stream = $1', [stream]);
+  return rows.length > 0;
+}
+
+async function waiting(
+  target: pg.ClientBase,
+  list: 'held' | 'unresolved' | 'quarantine',
+): Promise<Waiting> {
+  const [row] = await textRows(
+    target,
+    `select count(*), extract(epoch from clock_timestamp() - min(first_seen_at)) from tandem.${list}`,
+  );
+  return { rows: Number(row?.[0] ?? 0), oldestSeconds: row?.[1] == null ? null : Number(row[1]) };
+}
+
+const NOTHING: Waiting = { rows: 0, oldestSeconds: null };
+
+function notSetUp(slot: SlotState | NoSlot): Status {
+  return {
+    phase: 'not set up',
+    slot,
+    lag: { position: null, bytes: null, seconds: null, lastDelaySeconds: null, movedAt: null },
+    mirror: { loaded: 0, tables: 0, isConsistent: false },
+    openJobs: 0,
+    held: NOTHING,
+    unresolved: NOTHING,
+    quarantined: NOTHING,
+    entities: [],
+  };
+}
