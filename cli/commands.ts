@@ -18,4 +18,34 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'Show every setting, its value and where it came from',
     load: async () => (await import('./commands/config.ts')).config,
   },
+  {
+    name: 'check',
+    summary: 'Find what is missing on both sides, and what mends it',
+    load: async () => (await import('./commands/check.ts')).check,
+  },
+  {
+    name: 'setup',
+    summary: 'Make schemas, target migrations, publication and slot',
+    load: async () => (await import('./commands/setup.ts')).setup,
+  },
+  {
+    name: 'backfill',
+    summary: 'Load the mirror and derive all entities',
+    load: async () => (await import('./commands/backfill.ts')).backfill,
+  },
+  {
+    name: 'run',
+    summary: 'The main job: set up and load what is missing, then stream until stopped',
+    load: async () => (await import('./commands/run.ts')).run,
+  },
+  {
+    name: 'status',
+    summary: 'Show phase, lag, positions, and what became of the rows',
+    load: async () => (await import('./commands/status.ts')).status,
+  },
+  {
+    name: 'teardown',
+    summary: 'Drop slot and publication; the data of the target stay',
+    load: async () => (await import('./commands/teardown.ts')).teardown,
+  },
 ];

@@ -1,6 +1,6 @@
+import type { CatalogColumn, CatalogTable } from '../connectors/postgres/catalog.ts';
 import type { ColumnKind } from '../core/legacy-table.ts';
 import { kindOf } from './column-kind.ts';
-import type { FoundColumn, FoundTable } from './list-tables.ts';
 
 /** Words in a column's name that make it likely to be a secret. */
 const SECRET_WORDS = new Set([
@@ -12,12 +12,14 @@ const SECRET_WORDS = new Set([
 const SECRET_KINDS: ReadonlySet<ColumnKind> = new Set(['text', 'bytea', 'json', 'uuid']);
 
 /** Whether a column is probably a secret, by its name. A person decides; the comment says so. */
-export function isLikelySecret(column: FoundColumn): boolean {
+export function isLikelySecret(column: Pick<CatalogColumn, 'name' | 'mirrorType'>): boolean {
   const words = column.name
     .replace(/([a-z])([A-Z])/g, '$1_$2')
     .toLowerCase()
     .split(/[^a-z]+/);
-  return SECRET_KINDS.has(kindOf(column.type)) && words.some((word) => SECRET_WORDS.has(word));
+  return (
+    SECRET_KINDS.has(kindOf(column.mirrorType)) && words.some((word) => SECRET_WORDS.has(word))
+  );
 }
 
 /** `dispatch_task` becomes `dispatchTask`; a name that TypeScript keeps for itself gets `Table`. */
@@ -47,7 +49,7 @@ const TAKEN: ReadonlySet<string> = new Set([
 ]);
 
 /** A module of `legacyTable` declarations. `core` is the path or package that core/ is found at. */
-export function legacyTablesModule(tables: readonly FoundTable[], core: string): string {
+export function legacyTablesModule(tables: readonly CatalogTable[], core: string): string {
   const names = new Set<string>();
   const declared = tables.map((table) => declaration(table, uniqueName(table, names)));
   const used = KINDS.filter((kind) =>
@@ -66,24 +68,24 @@ export function legacyTablesModule(tables: readonly FoundTable[], core: string):
   ].join('\n');
 }
 
-function uniqueName({ schema, name }: FoundTable, names: Set<string>): string {
-  let constant = constantName(schema === 'public' ? name : `${schema}_${name}`);
+function uniqueName({ schema, relation }: CatalogTable, names: Set<string>): string {
+  let constant = constantName(schema === 'public' ? relation : `${schema}_${relation}`);
   while (names.has(constant)) constant += 'Again';
   names.add(constant);
   return constant;
 }
 
-function declaration(table: FoundTable, constant: string): string {
-  const name = table.schema === 'public' ? table.name : `${table.schema}.${table.name}`;
+function declaration(table: CatalogTable, constant: string): string {
+  const name = table.schema === 'public' ? table.relation : `${table.schema}.${table.relation}`;
   const rows = table.estimatedRows < 0 ? 'not analyzed yet' : `about ${table.estimatedRows} rows`;
-  const isKeyless = table.key.length === 0;
-  const [only, ...more] = table.key;
+  const isKeyless = table.primaryKey.length === 0;
+  const [only, ...more] = table.primaryKey;
   const key =
     only !== undefined && more.length === 0
       ? quote(only)
-      : `[${(isKeyless ? table.columns.map(({ name }) => name) : table.key).map(quote).join(', ')}]`;
+      : `[${(isKeyless ? table.columns.map(({ name }) => name) : table.primaryKey).map(quote).join(', ')}]`;
   const columns = table.columns.map((column) =>
-    columnLine(column, table.key.includes(column.name)),
+    columnLine(column, table.primaryKey.includes(column.name)),
   );
   const lines = [
     `/** ${rows}. */`,
@@ -100,15 +102,15 @@ function declaration(table: FoundTable, constant: string): string {
     : lines.join('\n');
 }
 
-function columnLine(column: FoundColumn, isKey: boolean): string {
-  const kind = kindOf(column.type);
+function columnLine(column: CatalogColumn, isKey: boolean): string {
+  const kind = kindOf(column.mirrorType);
   const name = /^[A-Za-z_$][\w$]*$/.test(column.name) ? column.name : quote(column.name);
   if (!isKey && isLikelySecret(column)) {
     return `  ${name}: ${kind}.neverRead, // likely a secret, by its name`;
   }
   const asText = kind === 'text' && !/^(text|character|citext|name)/.test(column.type);
   const note = asText ? ` // ${column.type.replaceAll('\n', ' ')}, as text` : '';
-  return `  ${name}: ${kind}${column.isNullable ? '.orNull' : ''},${note}`;
+  return `  ${name}: ${kind}${column.isNotNull ? '' : '.orNull'},${note}`;
 }
 
 function quote(text: string): string {

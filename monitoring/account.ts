@@ -98,7 +98,10 @@ function appliedSql(entity: DerivedEntity): string {
   const { schema, relation } = splitTableName(entity.targets[0] ?? '');
   const key = entity.shape.table.key.map((column) => `root.${ident(column)}`);
   const [first = ''] = key;
-  const keyText = key.length === 1 ? `${first}::text` : `json_build_array(${key.map((k) => `${k}::text`).join(', ')})::text`;
+  const keyText =
+    key.length === 1
+      ? `${first}::text`
+      : `json_build_array(${key.map((k) => `${k}::text`).join(', ')})::text`;
   return `select count(*) from ${mirrorOf(entity)} as root
     join ${qualified(schema, relation)} as target on target.id = ${idSql(entity, key)}
     where not root._deleted and target.deleted_at is null and ${refused(keyText)}`;
@@ -114,4 +117,3 @@ function idSql(entity: DerivedEntity, key: readonly string[]): string {
   }
   return `tandem.uuid_of(${literal(entity.identity)}, ${key.length === 1 ? first : key.join(', ')})`;
 }
-

@@ -14,7 +14,11 @@ export type Status = {
   readonly phase: Phase;
   readonly slot: SlotState | NoSlot;
   readonly lag: Lag;
-  readonly mirror: { readonly loaded: number; readonly tables: number; readonly isConsistent: boolean };
+  readonly mirror: {
+    readonly loaded: number;
+    readonly tables: number;
+    readonly isConsistent: boolean;
+  };
   readonly openJobs: number;
   readonly held: Waiting;
   readonly unresolved: Waiting;
@@ -81,7 +85,9 @@ function phaseOf(facts: {
 async function isSetUp(target: pg.ClientBase, stream: string): Promise<boolean> {
   const [there] = await textRows(target, `select to_regclass('tandem.position') is not null`);
   if (there?.[0] !== 't') return false;
-  const rows = await textRows(target, 'select stream from tandem.position where stream = $1', [stream]);
+  const rows = await textRows(target, 'select stream from tandem.position where stream = $1', [
+    stream,
+  ]);
   return rows.length > 0;
 }
 

@@ -6,7 +6,6 @@ import type { SourceFacts } from './source-facts.ts';
 
 export type SourceSetup = {
   readonly slot: SlotState | NoSlot;
-  readonly publication: string;
   readonly heartbeatSeconds: number;
 };
 

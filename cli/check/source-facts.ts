@@ -24,13 +24,7 @@ export type SourceFacts = {
   readonly mayCreate: boolean;
   readonly mayEmit: boolean;
   /** Null where there is no publication of that name. */
-  readonly publication: {
-    readonly owner: string;
-    readonly isOwned: boolean;
-    readonly allTables: boolean;
-    readonly tables: readonly string[];
-    readonly operations: readonly string[];
-  } | null;
+  readonly publication: { readonly owner: string; readonly isOwned: boolean } | null;
   readonly longTransactions: readonly {
     readonly pid: number;
     readonly seconds: number;
@@ -68,12 +62,7 @@ const READ = `
     'mayEmit', (select coalesce(bool_or(has_function_privilege(oid, 'execute')), false)
       from pg_proc where proname = 'pg_logical_emit_message'),
     'publication', (select json_build_object('owner', pg_get_userbyid(p.pubowner),
-        'isOwned', pg_has_role(p.pubowner, 'usage'), 'allTables', p.puballtables,
-        'tables', coalesce((select json_agg(t.schemaname || '.' || t.tablename)
-          from pg_publication_tables t where t.pubname = p.pubname), '[]'),
-        'operations', array_remove(array[case when p.pubinsert then 'insert' end,
-          case when p.pubupdate then 'update' end, case when p.pubdelete then 'delete' end], null))
-      from pg_publication p where p.pubname = $1),
+        'isOwned', pg_has_role(p.pubowner, 'usage')) from pg_publication p where p.pubname = $1),
     'longTransactions', coalesce((select json_agg(json_build_object('pid', pid,
         'seconds', extract(epoch from clock_timestamp() - xact_start)::int,
         'application', coalesce(application_name, '')) order by xact_start)

@@ -1,3 +1,4 @@
+import type { Catalog, CatalogTable } from '../../connectors/postgres/catalog.ts';
 import { ident, qualified } from '../../connectors/postgres/sql.ts';
 import type { Mapping } from '../../core/entity.ts';
 import type { ColumnSpec } from '../../core/legacy-table.ts';
@@ -5,7 +6,7 @@ import { tablesOf } from '../../core/mapping-check.ts';
 import { splitTableName } from '../../core/mirror-table.ts';
 import { readUsages } from '../../core/usage.ts';
 import { fits, kindOf } from '../column-kind.ts';
-import type { FoundTable } from '../list-tables.ts';
+import type { TableAccess } from '../list-tables.ts';
 import { failure, listed, ok, warning, type CheckResult, type Topic } from './result.ts';
 import type { SourceFacts } from './source-facts.ts';
 
@@ -34,35 +35,47 @@ export function mappedTables(mapping: Mapping): readonly MappedTable[] {
   });
 }
 
-type Pair = { readonly mapped: MappedTable; readonly found: FoundTable };
+type Pair = {
+  readonly mapped: MappedTable;
+  readonly found: CatalogTable;
+  readonly access: TableAccess;
+};
 const topic = (name: string, why: string): Topic => ({ subject: 'source', name, why });
 const sqlName = ({ schema, relation }: MappedTable) => qualified(schema, relation);
+
+export type TableFacts = {
+  readonly catalog: Catalog;
+  readonly access: ReadonlyMap<string, TableAccess>;
+  readonly source: SourceFacts;
+  readonly publication: string;
+  /** What setup will run for the publication; null where a table or column is missing. */
+  readonly publicationPlan: readonly string[] | null;
+};
 
 /** Checks of the mapped tables. What fails is listed by table; what is right is counted. */
 export function checkTables(
   tables: readonly MappedTable[],
-  found: readonly FoundTable[],
-  facts: SourceFacts,
-  publication: string,
+  facts: TableFacts,
 ): readonly CheckResult[] {
   const pairs: Pair[] = [];
   const missing: string[] = [];
   for (const mapped of tables) {
-    const match = found.find((it) => it.schema === mapped.schema && it.name === mapped.relation);
-    if (match === undefined) missing.push(mapped.name);
-    else pairs.push({ mapped, found: match });
+    const name = `${mapped.schema}.${mapped.relation}`;
+    const [found, access] = [facts.catalog.get(name), facts.access.get(name)];
+    if (found === undefined || access === undefined) missing.push(mapped.name);
+    else pairs.push({ mapped, found, access });
   }
   return [
     checkExistence(tables, missing),
-    checkKinds(pairs),
+    checkKinds(pairs, facts.source),
     checkColumns(pairs),
     checkTypes(pairs),
     checkNullability(pairs),
     checkKeys(pairs),
     checkIdentity(pairs),
-    checkSelect(pairs, facts),
-    checkRowSecurity(pairs, facts),
-    checkPublication(pairs, facts, publication),
+    checkSelect(pairs, facts.source),
+    checkRowSecurity(pairs, facts.source),
+    checkPublication(pairs, facts),
   ];
 }
 
@@ -76,23 +89,20 @@ function checkExistence(tables: readonly MappedTable[], missing: readonly string
   );
 }
 
-function checkKinds(pairs: readonly Pair[]): CheckResult {
+function checkKinds(pairs: readonly Pair[], { version }: SourceFacts): CheckResult {
   const it = topic(
     'kinds of tables',
     'Only ordinary, logged tables write changes of rows into the WAL.',
   );
-  const wrong = pairs.filter(({ found }) => found.kind !== 'r' || found.isUnlogged);
+  const isWrong = ({ kind, isUnlogged }: CatalogTable) =>
+    isUnlogged || !(kind === 'table' || (kind === 'partitioned' && version >= 130_000));
+  const wrong = pairs.filter(({ found }) => isWrong(found));
   if (wrong.length === 0) return ok(it, 'all are ordinary tables');
-  const kinds: Readonly<Record<string, string>> = {
-    v: 'a view',
-    m: 'a materialized view',
-    f: 'a foreign table',
-    p: 'partitioned',
-  };
   const shown = wrong.map(
-    ({ mapped, found }) => `${mapped.name} is ${kinds[found.kind] ?? 'unlogged'}`,
+    ({ mapped, found }) =>
+      `${mapped.name} is ${found.isUnlogged ? 'unlogged' : `a ${found.kind} one`}`,
   );
-  const unlogged = wrong.find(({ found }) => found.kind === 'r');
+  const unlogged = wrong.find(({ found }) => found.isUnlogged);
   const mend =
     unlogged === undefined
       ? 'Map the tables behind it.'
@@ -102,17 +112,16 @@ function checkKinds(pairs: readonly Pair[]): CheckResult {
 
 function checkColumns(pairs: readonly Pair[]): CheckResult {
   const it = topic('columns', 'The mapping reads them.');
-  const missing = pairs.flatMap(({ mapped, found }) =>
-    [...mapped.columns.keys()]
-      .filter((name) => !found.columns.some((column) => column.name === name))
-      .map((name) => `${mapped.name}.${name}`),
+  const lacking = pairs.flatMap(({ mapped, found }) =>
+    [...mapped.columns.keys()].flatMap((name) => {
+      const column = found.columns.find((one) => one.name === name);
+      if (column === undefined) return [`${mapped.name}.${name}`];
+      return column.isGenerated ? [`${mapped.name}.${name} (generated, not replicated)`] : [];
+    }),
   );
-  if (missing.length === 0) return ok(it, `all ${count(pairs)} exist`);
-  return failure(
-    it,
-    `missing: ${listed(missing)}`,
-    'Correct their names in the legacy tables of the mapping, or leave them out.',
-  );
+  if (lacking.length === 0) return ok(it, `all ${count(pairs)} exist`);
+  const mend = 'Correct their names in the legacy tables of the mapping, or leave them out.';
+  return failure(it, `missing: ${listed(lacking)}`, mend);
 }
 
 const count = (pairs: readonly Pair[]) =>
@@ -132,7 +141,7 @@ function columnPairs(pairs: readonly Pair[]): readonly ColumnPair[] {
       const name = `${mapped.name}.${column.name}`;
       return spec === undefined
         ? []
-        : [{ name, spec, type: column.type, isNullable: column.isNullable }];
+        : [{ name, spec, type: column.mirrorType, isNullable: !column.isNotNull }];
     }),
   );
 }
@@ -171,20 +180,20 @@ function checkNullability(pairs: readonly Pair[]): CheckResult {
 function checkKeys(pairs: readonly Pair[]): CheckResult {
   const it = topic('primary keys', 'The key is what a row is known by, on both sides.');
   const wrong = pairs.filter(
-    ({ mapped, found }) => [...mapped.key].sort().join() !== [...found.key].sort().join(),
+    ({ mapped, found }) => [...mapped.key].sort().join() !== [...found.primaryKey].sort().join(),
   );
   const [first] = wrong;
   if (first === undefined) return ok(it, 'as declared');
   const shown = wrong.map(({ mapped, found }) =>
-    found.key.length === 0
+    found.primaryKey.length === 0
       ? `${mapped.name} has none`
-      : `${mapped.name} has (${found.key.join(', ')}), declared (${mapped.key.join(', ')})`,
+      : `${mapped.name} has (${found.primaryKey.join(', ')}), declared (${mapped.key.join(', ')})`,
   );
   const { mapped, found } = first;
   const mend =
-    found.key.length === 0
+    found.primaryKey.length === 0
       ? `alter table ${sqlName(mapped)} add primary key (${mapped.key.map(ident).join(', ')});`
-      : `Declare the key of ${mapped.name} as (${found.key.join(', ')}) in the mapping.`;
+      : `Declare the key of ${mapped.name} as (${found.primaryKey.join(', ')}) in the mapping.`;
   return failure(it, listed(shown), mend);
 }
 
@@ -194,11 +203,7 @@ function checkIdentity(pairs: readonly Pair[]): CheckResult {
     'Updates and deletes name the row by it: it must contain the primary key. With none, an update of a published table fails on the source.',
   );
   const wrong = pairs.filter(
-    ({ found }) =>
-      found.replicaIdentity === 'n' ||
-      (found.replicaIdentity === 'd' && found.key.length === 0) ||
-      (found.replicaIdentity === 'i' &&
-        !found.key.every((column) => found.identityColumns.includes(column))),
+    ({ mapped, found }) => !mapped.key.every((key) => found.replicaIdentity.columns.includes(key)),
   );
   const [first] = wrong;
   if (first === undefined) return ok(it, 'usable on all tables');
@@ -211,8 +216,8 @@ function checkIdentity(pairs: readonly Pair[]): CheckResult {
 
 function checkSelect(pairs: readonly Pair[], { role }: SourceFacts): CheckResult {
   const it = topic('select privilege', 'The backfill copies the mapped columns.');
-  const wrong = pairs.filter(({ mapped, found }) =>
-    found.columns.some((column) => mapped.columns.has(column.name) && !column.isReadable),
+  const wrong = pairs.filter(({ mapped, found, access }) =>
+    found.columns.some(({ name }) => mapped.columns.has(name) && !access.readable.has(name)),
   );
   if (wrong.length === 0) return ok(it, `${role} may read all mapped columns`);
   const tables = wrong.map(({ mapped }) => sqlName(mapped)).join(', ');
@@ -229,7 +234,7 @@ function checkRowSecurity(pairs: readonly Pair[], facts: SourceFacts): CheckResu
     'row level security',
     'It would hide rows from the copy, and nobody would notice.',
   );
-  const wrong = facts.bypassesRowSecurity ? [] : pairs.filter(({ found }) => found.hidesRows);
+  const wrong = facts.bypassesRowSecurity ? [] : pairs.filter(hidesRows);
   if (wrong.length === 0) return ok(it, 'hides nothing from the copy');
   return failure(
     it,
@@ -238,64 +243,41 @@ function checkRowSecurity(pairs: readonly Pair[], facts: SourceFacts): CheckResu
   );
 }
 
-function checkPublication(pairs: readonly Pair[], facts: SourceFacts, name: string): CheckResult {
+/** A table's owner is exempt unless it is forced. */
+const hidesRows = ({ found, access }: Pair) =>
+  found.rowSecurity === 'forced' || (found.rowSecurity === 'on' && !access.isOwned);
+
+function checkPublication(pairs: readonly Pair[], facts: TableFacts): CheckResult {
   const it = topic(
     'publication',
     'It says which tables the source sends. To make or change it takes CREATE on the database and the ownership of each table.',
   );
-  const existing = facts.publication;
-  const absent = pairs.filter(
-    ({ mapped }) => !(existing?.tables.includes(`${mapped.schema}.${mapped.relation}`) ?? false),
-  );
-  if (existing !== null) {
-    const lacking = ['insert', 'update', 'delete'].filter(
-      (it) => !existing.operations.includes(it),
-    );
-    if (lacking.length > 0) {
-      return failure(
-        it,
-        `${name} does not publish ${lacking.join(', ')}`,
-        `alter publication ${ident(name)} set (publish = 'insert, update, delete, truncate');`,
-      );
-    }
-    if (absent.length === 0) return ok(it, `${name} exists, with all mapped tables`);
+  const { source, publication: name, publicationPlan: plan } = facts;
+  if (plan === null) {
+    return warning(it, 'not looked at while tables or columns are missing', 'Mend those first.');
   }
-  if (facts.isInRecovery) {
-    return failure(
-      it,
-      'cannot be made on a standby',
-      `On the primary: ${publicationSql(name, absent, existing !== null)}`,
-    );
-  }
-  const foreign = absent.filter(({ found }) => !found.isOwned);
-  if (!facts.isSuperuser && foreign.length > 0) {
-    const owners = [...new Set(foreign.map(({ found }) => found.owner))];
-    return failure(
-      it,
-      `${facts.role} does not own ${listed(foreign.map(({ mapped }) => mapped.name))}`,
-      `As ${owners.join(' and ')}: ${publicationSql(name, absent, existing !== null)} or: ${owners.map((owner) => `grant ${ident(owner)} to ${ident(facts.role)};`).join(' ')}`,
-    );
-  }
-  if (existing !== null) {
-    return existing.isOwned || facts.isSuperuser
-      ? ok(it, `${name} exists; setup adds ${absent.length} tables`)
-      : failure(
-          it,
-          `${name} lacks ${listed(absent.map(({ mapped }) => mapped.name))} and belongs to ${existing.owner}`,
-          `As ${existing.owner}: ${publicationSql(name, absent, true)}`,
-        );
-  }
-  if (facts.mayCreate) return ok(it, `${name} does not exist yet; setup creates it`);
-  return failure(
-    it,
-    `${facts.role} may not create one in ${facts.database}`,
-    `grant create on database ${ident(facts.database)} to ${ident(facts.role)};`,
-  );
-}
+  if (plan.length === 0) return ok(it, `${name} exists, with all mapped tables`);
+  const sql = plan.map((statement) => `${statement};`).join(' ');
+  if (source.isInRecovery)
+    return failure(it, 'cannot be made on a standby', `On the primary: ${sql}`);
+  if (source.isSuperuser)
+    return ok(it, `setup ${source.publication === null ? 'creates' : 'changes'} ${name}`);
 
-function publicationSql(name: string, pairs: readonly Pair[], exists: boolean): string {
-  const tables = pairs.map(({ mapped }) => sqlName(mapped)).join(', ');
-  return exists
-    ? `alter publication ${ident(name)} add table ${tables};`
-    : `create publication ${ident(name)} for table ${tables};`;
+  const foreign = pairs.filter(({ access }) => !access.isOwned);
+  if (foreign.length > 0) {
+    const owners = [...new Set(foreign.map(({ access }) => access.owner))];
+    const grants = owners
+      .map((owner) => `grant ${ident(owner)} to ${ident(source.role)};`)
+      .join(' ');
+    const found = `${source.role} does not own ${listed(foreign.map(({ mapped }) => mapped.name))}`;
+    return failure(it, found, `As ${owners.join(' and ')}: ${sql} Or: ${grants}`);
+  }
+  if (source.publication !== null && !source.publication.isOwned) {
+    const { owner } = source.publication;
+    return failure(it, `${name} has to be changed, and belongs to ${owner}`, `As ${owner}: ${sql}`);
+  }
+  if (source.publication !== null) return ok(it, `setup changes ${name}`);
+  if (source.mayCreate) return ok(it, `${name} does not exist yet; setup creates it`);
+  const grant = `grant create on database ${ident(source.database)} to ${ident(source.role)};`;
+  return failure(it, `${source.role} may not create one in ${source.database}`, grant);
 }

@@ -1,11 +1,9 @@
 import type { Entity } from '../../core/entity.ts';
 import { type Outcome, Ref, type TargetValue } from '../../core/outcome.ts';
-import type { Lsn } from '../../core/version.ts';
 import { Choices, leavesOf, makeTree, type Leaf, type Tree } from './synthetic-trees.ts';
 
-/** Made-up trees per entity, and runs of `map` after which no further tree is begun. */
-const MAX_BASELINES = 400;
-const MAX_RUNS = 40_000;
+/** It ends when this many runs in a row have shown nothing new. */
+const STALE_RUNS = 70_000;
 
 /** By target column, what was seen to change it; the key `null` is whether there is a row. */
 export type Dependencies = ReadonlyMap<string | null, ReadonlySet<string>>;
@@ -19,40 +17,52 @@ export type Dependencies = ReadonlyMap<string | null, ReadonlySet<string>>;
 export function dependenciesOf(entity: Entity, texts: readonly string[]): Dependencies {
   const choices = new Choices(20_260_101, texts);
   const found = new Map<string | null, Set<string>>();
-  let runs = 0;
-  for (let round = 0; round < MAX_BASELINES && runs < MAX_RUNS; round += 1) {
+  for (let round = 0, stale = 0; stale < STALE_RUNS; round += 1) {
+    const known = countOf(found);
     // Every other tree is bare: much shows only where nothing else decides.
     choices.isBare = round % 2 === 1;
     const { leaves, run } = baselineOf(entity, choices);
-    const before = cellsOf(run());
+    let cells = cellsOf(run());
     for (const leaf of leaves) {
-      tryLeaf(leaf, before, { run, found });
-      runs += leaf.others.length;
+      stale += leaf.others.length;
+      const changed = tryLeaf(leaf, cells, { run, found });
+      // Going on from what made a difference leads to what only shows behind it.
+      if (changed.length === 0 || choices.below(2) === 0) continue;
+      leaf.holder[leaf.key] = choices.of(changed);
+      cells = cellsOf(run());
     }
+    if (countOf(found) > known) stale = 0;
   }
   return found;
 }
+
+const countOf = (found: Dependencies): number =>
+  [...found.values()].reduce((sum, paths) => sum + paths.size, 0);
 
 type Trial = {
   readonly run: () => Outcome;
   readonly found: Map<string | null, Set<string>>;
 };
 
-function tryLeaf(leaf: Leaf, before: ReadonlyMap<string | null, string>, trial: Trial): void {
+/** Puts every other value at a leaf's place, and the first one back. Returns those that changed it. */
+function tryLeaf(leaf: Leaf, before: Cells, { run, found }: Trial): readonly unknown[] {
   const { holder, key, path } = leaf;
   const original = holder[key];
+  const changing: unknown[] = [];
   for (const other of leaf.others) {
     holder[key] = other;
-    const after = cellsOf(trial.run());
-    const columns = before.get(null) === after.get(null) ? before.keys() : [null];
-    for (const column of columns) {
-      if (before.get(column) === after.get(column)) continue;
-      const paths = trial.found.get(column);
-      if (paths === undefined) trial.found.set(column, new Set([shortened(path)]));
+    const after = cellsOf(run());
+    const columns = before.get(null) === after.get(null) ? [...before.keys()] : [null];
+    const changed = columns.filter((column) => before.get(column) !== after.get(column));
+    for (const column of changed) {
+      const paths = found.get(column);
+      if (paths === undefined) found.set(column, new Set([shortened(path)]));
       else paths.add(shortened(path));
     }
+    if (changed.length > 0) changing.push(other);
   }
   holder[key] = original;
+  return changing;
 }
 
 /** `a.b.a.b.c` as `a.b.c`: a relation that repeats itself down the tree. */
@@ -71,7 +81,7 @@ function baselineOf(entity: Entity, choices: Choices): { leaves: Leaf[]; run: ()
     makeTree(entity.shape, choices, key),
     makeTree(entity.shape, choices, key),
   ];
-  const version: Tree = { commitLsn: 16n as Lsn, changeLsn: 8n as Lsn };
+  const version: Tree = { commitLsn: 16n, changeLsn: 8n };
   const times = [null, '2024-02-28 10:00:00+00', '2024-03-01 10:00:00.5+00'];
   const change: Tree = {
     before,
@@ -96,8 +106,10 @@ function baselineOf(entity: Entity, choices: Choices): { leaves: Leaf[]; run: ()
   };
 }
 
+type Cells = ReadonlyMap<string | null, string>;
+
 /** The cells of the only row as text; without a row, why there is none under the key `null`. */
-function cellsOf(outcome: Outcome): ReadonlyMap<string | null, string> {
+function cellsOf(outcome: Outcome): Cells {
   const [first, ...more] = outcome.kind === 'rows' ? outcome.rows : [];
   if (first === undefined || more.length > 0) return new Map([[null, outcome.kind]]);
   const cells = Object.entries(first.row).map(([column, value]): [string | null, string] => [

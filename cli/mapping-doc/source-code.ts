@@ -110,10 +110,17 @@ function namesIn(nodes: readonly ts.Node[]): ReadonlySet<string> {
   const names = new Set<string>();
   for (const root of nodes) {
     visit(root, (node) => {
-      if (ts.isIdentifier(node)) names.add(node.text);
+      if (ts.isIdentifier(node) && !isMember(node)) names.add(node.text);
     });
   }
   return names;
+}
+
+/** Whether a name belongs to something else: `b` in `a.b`, and the name of a property. */
+function isMember(name: ts.Identifier): boolean {
+  const { parent } = name;
+  const isProperty = ts.isPropertyAccessExpression(parent) || ts.isPropertyAssignment(parent);
+  return isProperty && parent.name === name;
 }
 
 function visit(node: ts.Node, look: (node: ts.Node) => void): void {
@@ -148,7 +155,9 @@ export function readHelpers(folder: string): ReadonlyMap<string, Helper> {
 function declaredNames(statement: ts.Statement): readonly string[] {
   if (ts.isFunctionDeclaration(statement)) return [statement.name?.text ?? ''];
   if (!ts.isVariableStatement(statement)) return [];
-  return statement.declarationList.declarations.map((declaration) => declaration.name.getText());
+  return statement.declarationList.declarations
+    .filter(({ initializer }) => !initializer || !isCall(initializer, 'entity'))
+    .map((declaration) => declaration.name.getText());
 }
 
 /** Short texts that a file, or one that it imports from its own folder, compares with or chooses. */

@@ -71,33 +71,37 @@ const valueOf = (shape: ShapeNode, column: string, choices: Choices): unknown =>
 };
 
 /** A row of `shape` with its relations. Keys rise with `key`, as the engine orders rows. */
-export function makeTree(shape: ShapeNode, choices: Choices, key: number): Tree {
+export function makeTree(shape: ShapeNode, choices: Choices, key: number, depth = 0): Tree {
   const tree: Tree = {};
   for (const column of shape.columns) {
     tree[column] = shape.table.key.includes(column) ? key : valueOf(shape, column, choices);
   }
   for (const [name, relation] of Object.entries(shape.relations)) {
-    tree[name] = makeRelated(relation, choices, key);
+    tree[name] = makeRelated(relation, choices, key, depth);
   }
   return tree;
 }
 
-function makeRelated(relation: RelationNode, choices: Choices, key: number): unknown {
-  const one = (node: ShapeNode, place: number) => makeTree(node, choices, key * 3 + place);
+function makeRelated(relation: RelationNode, choices: Choices, key: number, depth = 0): unknown {
+  const one = (node: ShapeNode, place: number) =>
+    makeTree(node, choices, key * 3 + place, depth + 1);
   switch (relation.kind) {
     case 'one':
     case 'previous':
       return choices.below(choices.isBare ? 2 : 5) === 0 ? null : one(relation.node, 1);
-    case 'many':
-      return Array.from({ length: choices.below(choices.isBare ? 2 : 3) }, (_, i) =>
-        one(relation.node, i + 1),
-      );
+    case 'many': {
+      const counts = depth > 4 ? [0] : choices.isBare ? [0, 1] : [0, 1, 2, 2, 2];
+      const length = choices.of(counts);
+      return Array.from({ length }, (_, i) => one(relation.node, i + 1));
+    }
     case 'exists':
       return !choices.isBare && choices.below(4) === 0;
     case 'generic': {
       const models = Object.entries(relation.models);
-      const [model, node] = choices.of(models) ?? [];
-      const chance = choices.below(8);
+      // Rows with relations of their own have more to show.
+      const rich = models.filter(([, node]) => Object.keys(node.relations).length > 0);
+      const [model, node] = choices.of(choices.below(2) === 0 ? rich : models) ?? [];
+      const chance = choices.below(12);
       if (chance < 2 || node === undefined) {
         return { model: null, unlisted: chance === 0 ? null : 'some.model' };
       }
@@ -150,7 +154,7 @@ function relatedLeaves(relation: RelationNode, place: Place, choices: Choices): 
       const about = value as { model: string | null; row?: Tree | null };
       const node = about.model === null ? undefined : relation.models[about.model];
       const others = [60, 61, 62, 63].map((key) => makeRelated(relation, choices, key));
-      const rows = about.row == null ? [] : [about.row];
+      const rows = about.row ? [about.row] : [];
       return [...here(`${path}?`, others), ...(node === undefined ? [] : below(node, rows))];
     }
   }

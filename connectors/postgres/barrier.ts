@@ -22,14 +22,15 @@ const DEFAULT_TIMEOUT_MS = 300_000;
  *
  * One whose session waits for its client's next statement is left out: it has not begun to commit,
  * so its commit record will lie behind the barrier. An application that forgets to commit, or thinks
- * for an hour, holds nothing up. Sessions of others show their state only to `pg_read_all_stats`;
- * where it is hidden, all are waited for.
+ * for an hour, holds nothing up; nor does another database of the server. Sessions of others show
+ * their state only to `pg_read_all_stats`; where it is hidden, all are waited for.
  */
 const RUNNING = `
   select l.transactionid::text, a.pid
   from pg_locks l left join pg_stat_activity a on a.pid = l.pid
   where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
     and l.pid is distinct from pg_backend_pid()
+    and not coalesce(a.datname <> current_database(), false)
     and not coalesce(a.state in ('idle in transaction', 'idle in transaction (aborted)'), false)`;
 
 /**
@@ -104,10 +105,7 @@ export class PostgresSourceReader implements SourceReader {
     await client?.then((it) => it.end()).catch(() => undefined);
   }
 
-  async #read(
-    table: MirrorTable,
-    keys: readonly (readonly string[])[],
-  ): Promise<BarrierRead> {
+  async #read(table: MirrorTable, keys: readonly (readonly string[])[]): Promise<BarrierRead> {
     clearTimeout(this.#idle);
     try {
       this.#client ??= openClient(this.#database, 'reader');

@@ -83,4 +83,3 @@ export async function beat(client: pg.ClientBase, serverVersion: number): Promis
     throw statementError('source', error, 'heartbeat');
   }
 }
-

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { TandemError } from '../../core/errors.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import { catalogName, readCatalog, type Catalog, type TableName } from './catalog.ts';
 import { statementError, textRows } from './connection.ts';
@@ -44,7 +45,7 @@ const PUBLISHED = `
   select n.nspname, c.relname, to_jsonb(r) ->> 'prqual' is not null,
     (select json_agg(a.attname order by a.attname) from pg_attribute a
      where a.attrelid = c.oid
-       and a.attnum::text = any (string_to_array(to_jsonb(r) ->> 'prattrs', ' ')))
+       and to_jsonb(r) -> 'prattrs' @> to_jsonb(a.attnum))
   from pg_publication_rel r
   join pg_class c on c.oid = r.prrelid join pg_namespace n on n.oid = c.relnamespace
   where r.prpubid = $1::oid order by n.nspname, c.relname`;
@@ -63,7 +64,7 @@ export async function readPublication(
       tables: rows.map(([schema, relation, hasRowFilter, columns]) => ({
         schema: schema ?? '',
         relation: relation ?? '',
-        columns: columns == null ? null : (JSON.parse(columns) as string[]),
+        columns: columns ? (JSON.parse(columns) as string[]) : null,
         hasRowFilter: hasRowFilter === 't',
       })),
       isForAllTables: isForAllTables === 't',
@@ -139,6 +140,40 @@ export function publicationSql(
   }
   if (toAdd.length > 0) statements.push(`alter publication ${name} add table ${tableList(toAdd)}`);
   return statements;
+}
+
+/** Works for lists of tables, for schemas and for all tables. */
+const COVERED = `
+  select schemaname, tablename, to_jsonb(t) ->> 'rowfilter' is not null
+  from pg_publication_tables t where pubname = $1`;
+
+/**
+ * Checks that the publication exists and sends every change of every table, before a stream relies
+ * on it: a server since version 18 skips a publication that is missing without an error, and every
+ * server is silent about a table that is not in it.
+ *
+ * @throws TandemError `NOT_SET_UP` naming what is missing
+ */
+export async function requirePublished(
+  client: pg.ClientBase,
+  { publication, tables }: { publication: string; tables: readonly TableName[] },
+): Promise<void> {
+  const [found] = await textRows(client, PUBLICATION, [publication]);
+  if (found === undefined)
+    throw new TandemError('NOT_SET_UP', { missing: 'publication', publication });
+  if (found[2] !== 't') {
+    throw new TandemError('NOT_SET_UP', { publication, missing: 'a kind of change' });
+  }
+  const rows = await textRows(client, COVERED, [publication]);
+  const whole = new Set(
+    rows.flatMap(([schema, relation, isFiltered]) =>
+      isFiltered === 't' ? [] : [`${schema}.${relation}`],
+    ),
+  );
+  const lacking = tables.map(catalogName).filter((name) => !whole.has(name));
+  if (lacking.length > 0) {
+    throw new TandemError('NOT_SET_UP', { publication, missing: lacking.join(', ') });
+  }
 }
 
 /** Makes the publication what is wanted, in one transaction. Returns the statements that ran. */

@@ -97,7 +97,7 @@ export class PostgresSource implements ChangeSource {
   async #connect(stream: ArrivingStream, signal: AbortSignal): Promise<ReplicationLink | null> {
     const { database, slot, publication, tables, observer, clock } = this.#options;
     const { after } = stream;
-    const start = await prepareStream(database, { slot, tables, after });
+    const start = await prepareStream(database, { slot, publication, tables, after });
     if (signal.aborted) return null;
     const byName = new Map(tables.map((table) => [`${table.schema}.${table.relation}`, table]));
     const reader = new TransactionReader({

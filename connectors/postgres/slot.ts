@@ -51,15 +51,15 @@ export async function readSlot(client: pg.ClientBase, name: string): Promise<Slo
       plugin: plugin ?? null,
       database: database ?? null,
       isActive: active === 'true',
-      activePid: pid == null ? null : Number(pid),
+      activePid: pid ? Number(pid) : null,
       isTemporary: temporary === 'true',
       isTwoPhase: twoPhase === 'true',
-      confirmedFlushLsn: confirmed == null ? null : parseLsn(confirmed),
-      restartLsn: restart == null ? null : parseLsn(restart),
+      confirmedFlushLsn: confirmed ? parseLsn(confirmed) : null,
+      restartLsn: restart ? parseLsn(restart) : null,
       walStatus: walStatus ?? null,
       invalidationReason: invalidationReason ?? null,
-      safeWalBytes: safeBytes == null ? null : BigInt(safeBytes),
-      retainedBytes: retained == null ? null : BigInt(retained),
+      safeWalBytes: safeBytes ? BigInt(safeBytes) : null,
+      retainedBytes: retained ? BigInt(retained) : null,
     };
   } catch (error) {
     throw statementError('source', error, 'read slot');

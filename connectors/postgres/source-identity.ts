@@ -36,7 +36,7 @@ export async function identifySource(client: pg.ClientBase): Promise<SourceIdent
     const [systemIdentifier, version, database, recovery, lsn, timelineHex, timeline] = row;
     return {
       systemIdentifier: systemIdentifier ?? '',
-      timeline: timelineHex == null ? Number(timeline) : parseInt(timelineHex, 16),
+      timeline: timelineHex ? parseInt(timelineHex, 16) : Number(timeline),
       serverVersion: Number(version),
       database: database ?? '',
       isInRecovery: recovery === 't',

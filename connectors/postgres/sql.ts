@@ -25,7 +25,7 @@ export function arrayLiteral(values: readonly (string | null)[]): string {
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     if (i > 0) text += ',';
-    text += value == null ? 'NULL' : `"${value.replace(SPECIAL, '\\$&')}"`;
+    text += value === null || value === undefined ? 'NULL' : `"${value.replace(SPECIAL, '\\$&')}"`;
   }
   return text + '}';
 }

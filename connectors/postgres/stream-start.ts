@@ -2,6 +2,7 @@ import { TandemError } from '../../core/errors.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import { formatLsn, type Lsn } from '../../core/version.ts';
 import { openClient, statementError, textRows, type Database } from './connection.ts';
+import { requirePublished } from './publication.ts';
 import { readSourceTypes, type SourceTypes } from './pgoutput/source-types.ts';
 import { slotError } from './replication-errors.ts';
 import { readSlot } from './slot.ts';
@@ -15,15 +16,23 @@ export type StreamStart = {
 };
 
 /**
- * Reads the source's settings and types, and refuses a slot that cannot carry the stream on.
+ * Reads the source's settings and types, and refuses a slot or publication that cannot carry the
+ * stream on.
  *
  * @throws TandemError `SLOT_MISSING`, `SLOT_LOST`, `SLOT_IN_USE`; `SLOT_AHEAD` where the slot is past
- *   `after`: the server would silently start there
+ *   `after` (the server would silently start there); `NOT_SET_UP` where the publication leaves out
+ *   what is mapped (the server would silently send nothing)
  */
 export async function prepareStream(
   database: Database,
-  { slot: name, tables, after }: { slot: string; tables: readonly MirrorTable[]; after: Lsn },
+  stream: {
+    readonly slot: string;
+    readonly publication: string;
+    readonly tables: readonly MirrorTable[];
+    readonly after: Lsn;
+  },
 ): Promise<StreamStart> {
+  const { slot: name, tables, after } = stream;
   const client = await openClient(database, 'stream start');
   try {
     const slot = await readSlot(client, name);
@@ -37,6 +46,7 @@ export async function prepareStream(
         confirmed: formatLsn(confirmed),
       });
     }
+    await requirePublished(client, stream);
     const [settings = []] = await textRows(
       client,
       `select current_setting('server_version_num'),

@@ -87,7 +87,7 @@ test('every type arrives in the form the server itself prints', async () => {
     .table('sample')
     .columns.map((column) => `"${column.name}"`)
     .join(', ');
-  const printed = await textRows(client, `select ${select} from sample order by id`);
+  const printed = await textRows(client, `select ${select} from public.sample order by id`);
   await client.end();
   expect(events.map(rowOf)).toEqual(printed);
 });
@@ -198,10 +198,10 @@ test('versions are ordered as the source committed, and carry its commit time', 
   expect(first.commitLsn).toBe(third.commitLsn);
   expect(second.commitLsn < first.commitLsn).toBe(true);
   expect(first.changeLsn < second.changeLsn && second.changeLsn < third.changeLsn).toBe(true);
-  expect(first.changeLsn > capture.start).toBe(true);
+  expect(first.changeLsn >= capture.start).toBe(true);
   const [now] = await db.query(
-    `select $1::timestamptz between now() - interval '1 minute' and now() as it,
-       $1 = to_char($1::timestamptz at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00' as form`,
+    `select $1::text::timestamptz between now() - interval '1 minute' and now() as it,
+       $1::text = to_char($1::text::timestamptz at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00' as form`,
     [events[0]?.committedAt],
   );
   expect(now).toEqual({ it: true, form: true });
@@ -212,9 +212,7 @@ test('a transaction larger than the limit arrives in pieces, and nothing else be
   await db.query('create table note (id int primary key, body text)');
   const capture = await Capture.setUp(db, { note: { key: ['id'], columns: ['body'] } });
   await db.query(`insert into note values (-1, 'before')`);
-  await db.query(
-    `insert into note select i, repeat('x', 1000) from generate_series(1, 2000) as i`,
-  );
+  await db.query(`insert into note select i, repeat('x', 1000) from generate_series(1, 2000) as i`);
   await db.query(`insert into note values (-2, 'after')`);
   const maxBytes = 300_000;
   const seen = await capture.read((it) => it.events.length === 2002, { maxBytes });

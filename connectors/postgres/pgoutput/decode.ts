@@ -48,7 +48,7 @@ export class PgoutputDecoder {
    *   where a table no longer has what the mapping reads
    */
   decode(message: Buffer): PgoutputMessage {
-    switch (message[0]) {
+    switch (kindOf(message)) {
       case UPDATE:
         return this.#update(message);
       case INSERT:
@@ -181,13 +181,23 @@ function expectTag(message: Buffer, offset: number, tag: number): void {
   if (message[offset] !== tag) throw violation('row of an unknown kind', offset);
 }
 
+function kindOf(message: Buffer): number {
+  return message[0] ?? 0;
+}
+
 function begin(wire: WireReader): PgoutputMessage {
-  return { kind: 'begin', commitLsn: wire.lsn(), committedAt: wire.int64() };
+  const commitLsn = wire.lsn();
+  const committedAt = wire.int64();
+  wire.uint32(); // transaction id
+  return { kind: 'begin', commitLsn, committedAt };
 }
 
 function commit(wire: WireReader): PgoutputMessage {
-  wire.uint8();
-  return { kind: 'commit', commitLsn: wire.lsn(), endLsn: wire.lsn() };
+  wire.uint8(); // flags, unused
+  const commitLsn = wire.lsn();
+  const endLsn = wire.lsn();
+  wire.int64(); // commit time: Begin has it too
+  return { kind: 'commit', commitLsn, endLsn };
 }
 
 function logicalMessage(wire: WireReader): PgoutputMessage {

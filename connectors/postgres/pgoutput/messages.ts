@@ -43,7 +43,10 @@ export type DeleteMessage = {
   readonly key: Cell[];
 };
 
-export type TruncateMessage = { readonly kind: 'truncate'; readonly tables: readonly MirrorTable[] };
+export type TruncateMessage = {
+  readonly kind: 'truncate';
+  readonly tables: readonly MirrorTable[];
+};
 
 /** From `pg_logical_emit_message`. The content stays bytes: most of them are not ours. */
 export type LogicalMessage = {

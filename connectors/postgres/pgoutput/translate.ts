@@ -50,9 +50,10 @@ export function truncateEvents({ tables }: TruncateMessage, stamp: EventStamp): 
 /** A key without a value names no row: better to stop than to write to another one. */
 function requireKey(table: MirrorTable, image: readonly Cell[]): void {
   for (let i = 0; i < table.keyLength; i++) {
-    if (image[i] == null) {
+    const value = image[i];
+    if (value === null || value === undefined) {
       const column = table.columns[i]?.name ?? '';
-      const what = image[i] === null ? 'a key value is null' : 'a key value was not sent';
+      const what = value === null ? 'a key value is null' : 'a key value was not sent';
       throw new TandemError('PROTOCOL_VIOLATION', { table: table.name, column, what });
     }
   }

@@ -1,0 +1,61 @@
+import { systemClock } from '../clock.ts';
+import { EXIT, type Command, type Context } from '../command.ts';
+import { Engine } from '../engine.ts';
+import { recordRun } from '../record-run.ts';
+import { setUp } from '../setup.ts';
+
+/**
+ * `tandem run`: the main job. Sets up and loads what is missing, then streams until stopped.
+ * SIGTERM ends it within seconds, after or without the batch in hand; a second signal at once.
+ */
+export const run: Command = {
+  options: [],
+  details:
+    'Safe to stop and to kill at any moment: it goes on from what the target has committed.\n' +
+    'One process reads a slot; a second one waits and says which process holds it.',
+
+  async run(context) {
+    const signal = context.stopSignal();
+    const config = await context.config();
+    const loaded = await context.mapping();
+    const observer = await context.observer();
+    await setUp({
+      config,
+      loaded,
+      slot: 'keep',
+      report: ({ step, outcome, detail }) => observer.event('setup', { step, outcome, detail }),
+      waiting: (pids) =>
+        observer.event('slot waits for open transactions', { pids: pids.join(' ') }, 'warn'),
+    });
+    const engine = await Engine.open({
+      config,
+      mapping: loaded.mapping,
+      observer,
+      clock: systemClock,
+    });
+    hardStop(context, signal);
+    try {
+      const { tables, entities } = await engine.remaining();
+      if (tables.length + entities.length > 0) {
+        await recordRun(config, 'backfill', () => engine.backfill(signal));
+      }
+      await recordRun(config, 'stream', () => engine.stream(signal));
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+    observer.event('stopped', {});
+    return EXIT.ok;
+  },
+};
+
+/** A batch that takes longer than this after SIGTERM is left to the server to roll back. */
+const STOP_MS = 4_000;
+
+function hardStop(context: Context, signal: AbortSignal): void {
+  signal.addEventListener('abort', () => {
+    setTimeout(() => {
+      context.notes.line('stopped; the batch in hand was rolled back and comes again');
+      process.exit(EXIT.ok);
+    }, STOP_MS).unref();
+  });
+}

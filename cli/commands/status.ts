@@ -1,0 +1,119 @@
+import type pg from 'pg';
+import { openClient } from '../../connectors/postgres/connection.ts';
+import { runOneHeartbeat } from '../one-heartbeat.ts';
+import { hasCaughtUp, sourceEnd } from '../../monitoring/lag.ts';
+import { readStatus, type Status } from '../../monitoring/status.ts';
+import { systemClock } from '../clock.ts';
+import { EXIT, type Command, type Context, type ExitCode, type Flags } from '../command.ts';
+import { statusLines, type Rates } from '../status-lines.ts';
+import { formatSeconds, parseDuration } from '../units.ts';
+
+/** `tandem status [--json] [--watch] [--caught-up [--timeout 60s]]`. */
+export const status: Command = {
+  options: [
+    { flags: '--json', help: 'print JSON' },
+    { flags: '--watch', help: 'show it again every two seconds until stopped' },
+    {
+      flags: '--caught-up',
+      help: 'wait until all that the source has committed by now is in the target; exit code 3 if not',
+    },
+    { flags: '--timeout <duration>', help: 'how long --caught-up waits (default 60s)' },
+  ],
+  details: 'The rows are counted, not estimated: on millions of rows that takes some seconds.',
+
+  async run(context, flags) {
+    const timeout = typeof flags['timeout'] === 'string' ? flags['timeout'] : '60s';
+    const timeoutMs = parseDuration(timeout);
+    if (timeoutMs === null) {
+      context.notes.line(`--timeout ${timeout} is not a duration, for example 60s or 5m`);
+      return EXIT.usage;
+    }
+    const config = await context.config();
+    const source = await openClient(config.source, 'status');
+    try {
+      const target = await openClient(config.target, 'status');
+      try {
+        const pair = { source, target };
+        if (flags['caughtUp'] === true) return await waitUntilCaughtUp(context, pair, timeoutMs);
+        return await show(context, pair, flags);
+      } finally {
+        await target.end();
+      }
+    } finally {
+      await source.end();
+    }
+  },
+};
+
+type Pair = { readonly source: pg.Client; readonly target: pg.Client };
+
+async function show(context: Context, pair: Pair, flags: Flags): Promise<ExitCode> {
+  const isWatched = flags['watch'] === true;
+  const signal = isWatched ? context.stopSignal() : new AbortController().signal;
+  const { stream, slot } = await context.config();
+  const { mapping } = await context.mapping();
+  const draw =
+    isWatched && context.out.isTerminal && flags['json'] !== true ? await redraw() : null;
+  let last: { readonly atMs: number; readonly bytes: number } | null = null;
+  do {
+    const found = await readStatus({ ...pair, stream, slot, mapping });
+    const here = { atMs: Date.now(), bytes: walBytes(found) };
+    const rates = ratesBetween(last, here);
+    last = here;
+    const lines =
+      flags['json'] === true ? [JSON.stringify(found, plain)] : statusLines(found, rates);
+    if (draw === null) for (const line of lines) context.out.line(line);
+    else draw(lines.join('\n'));
+    if (isWatched) await systemClock.sleep(WATCH_MS, signal);
+  } while (isWatched && !signal.aborted);
+  return EXIT.ok;
+}
+
+const WATCH_MS = 2_000;
+
+async function redraw(): Promise<(text: string) => void> {
+  const { default: logUpdate } = await import('log-update');
+  return logUpdate;
+}
+
+function walBytes({ lag }: Status): number {
+  const [high = '0', low = '0'] = (lag.position ?? '0/0').split('/');
+  return parseInt(high, 16) * 2 ** 32 + parseInt(low, 16);
+}
+
+function ratesBetween(
+  before: { readonly atMs: number; readonly bytes: number } | null,
+  now: { readonly atMs: number; readonly bytes: number },
+): Rates {
+  if (before === null) return null;
+  const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1000);
+  return { bytesPerSecond: Math.max(0, (now.bytes - before.bytes) / seconds) };
+}
+
+/** Maps and bigints have no JSON form of their own. */
+function plain(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  return value instanceof Map ? Object.fromEntries(value) : value;
+}
+
+/** All that the source had committed when asked is visible in the target, and no job is open. */
+async function waitUntilCaughtUp(
+  context: Context,
+  { source, target }: Pair,
+  timeoutMs: number,
+): Promise<ExitCode> {
+  const { stream } = await context.config();
+  const asked = await sourceEnd(source);
+  // An idle source writes nothing that could move the position past this point.
+  await runOneHeartbeat(source);
+  const start = Date.now();
+  while (Date.now() - start < timeoutMs) {
+    if (await hasCaughtUp(target, stream, asked)) {
+      context.out.line(`caught up with ${asked}`);
+      return EXIT.ok;
+    }
+    await systemClock.sleep(50);
+  }
+  context.out.line(`not caught up with ${asked} after ${formatSeconds(timeoutMs / 1000)}`);
+  return EXIT.notYet;
+}

@@ -1,0 +1,87 @@
+import type { EntityAccount } from '../monitoring/account.ts';
+import type { Status, Waiting } from '../monitoring/status.ts';
+import { formatCount, formatSeconds, formatSize } from './units.ts';
+
+/** What changed between two readings, per second; null at the first. */
+export type Rates = { readonly bytesPerSecond: number } | null;
+
+/** `tandem status` for a person. */
+export function statusLines(status: Status, rates: Rates): string[] {
+  const { slot, lag, mirror } = status;
+  const lines = [`phase        ${status.phase}${phaseNote(status)}`];
+  if (slot.exists) {
+    const reader = slot.isActive ? `read by process ${slot.activePid ?? '?'}` : 'nobody reads it';
+    const kept =
+      slot.retainedBytes === null ? '' : `, keeps ${formatSize(Number(slot.retainedBytes))} of WAL`;
+    lines.push(`slot         ${slot.name}: ${reader}${kept}`);
+  } else {
+    lines.push(`slot         ${slot.name}: not there; next: tandem setup`);
+  }
+  if (status.phase === 'not set up') return lines;
+  const seconds = lag.seconds === null ? 'no heartbeat yet' : `${lag.seconds.toFixed(1)} s`;
+  const bytes = lag.bytes === null ? '?' : formatSize(lag.bytes);
+  const rate = rates === null ? '' : `, ${formatSize(rates.bytesPerSecond)}/s`;
+  lines.push(`lag          ${seconds}, ${bytes}`);
+  lines.push(`position     ${lag.position ?? '?'}${rate}`);
+  lines.push(`mirror       ${mirror.loaded} of ${mirror.tables} tables loaded`);
+  lines.push(`open jobs    ${status.openJobs}`);
+  lines.push(`held         ${waitingText(status.held)}`);
+  lines.push(`unresolved   ${waitingText(status.unresolved)}`);
+  lines.push(`quarantined  ${waitingText(status.quarantined)}`);
+  if (status.entities.length > 0) lines.push('', ...accountLines(status.entities));
+  return lines;
+}
+
+function phaseNote({ phase, mirror }: Status): string {
+  if (phase === 'catching up') return ': the copy is consistent once the stream has passed its end';
+  return phase === 'stopped' && mirror.loaded > 0 ? ': nobody streams; next: tandem run' : '';
+}
+
+function waitingText({ rows, oldestSeconds }: Waiting): string {
+  return oldestSeconds === null
+    ? formatCount(rows)
+    : `${formatCount(rows)}, the oldest for ${formatSeconds(oldestSeconds)}`;
+}
+
+/** Per entity: source rows = applied + held + quarantined + excluded. */
+export function accountLines(accounts: readonly EntityAccount[]): string[] {
+  const head = ['entity', 'source rows', 'applied', 'held', 'quarantined', 'excluded', ''];
+  const rows = accounts.map((account) => [
+    account.entity,
+    formatCount(account.sourceRows),
+    formatCount(account.applied),
+    formatCount(account.held),
+    formatCount(account.quarantined),
+    formatCount([...account.excluded.values()].reduce((sum, count) => sum + count, 0)),
+    notes(account),
+  ]);
+  const widths = head.map((cell, i) =>
+    Math.max(cell.length, ...rows.map((row) => row[i]?.length ?? 0)),
+  );
+  return [head, ...rows].map((row) =>
+    row
+      .map((cell, i) =>
+        i === 0 || i === 6 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function notes(account: EntityAccount): string {
+  const rules = [...account.excluded].map(([rule, count]) => `${rule} ${formatCount(count)}`);
+  return [
+    account.state === 'active' ? '' : account.state,
+    ...rules,
+    account.unresolved > 0 ? `${formatCount(account.unresolved)} with a missing parent` : '',
+    account.difference === 0 ? '' : `${formatCount(account.difference)} UNACCOUNTED`,
+  ]
+    .filter((note) => note !== '')
+    .join(', ');
+}
+
+export const ACCOUNT_MEANING: readonly string[] = [
+  'source rows = applied + held + quarantined + excluded',
+  'applied: the row is in the target. held: it waits for a parent. quarantined: the mapping or the',
+  'target refused it. excluded: a rule of the mapping, named at the right, leaves it out.',
+];
