@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { arrayLiteral, ident, literal } from '../connectors/postgres/sql.ts';
-import { textRows } from '../connectors/postgres/connection.ts';
+import { preparedRows } from '../connectors/postgres/connection.ts';
 import { TandemError } from '../core/errors.ts';
 import { keyParts, keyText, type Image, type MirrorTable } from '../core/mirror-table.ts';
 import type { ClimbStep, Usage } from '../core/usage.ts';
@@ -80,7 +80,7 @@ export class Affected {
       after === null
         ? root.columns.slice(0, root.keyLength).map(() => null)
         : keyParts(root, after);
-    const rows = await textRows(client, sql, [arrayLiteral(values), limit, ...from]);
+    const rows = await preparedRows(client, sql, [arrayLiteral(values), limit, ...from]);
     return rows.map((row) => keyText(root, row));
   }
 
@@ -106,7 +106,7 @@ async function keysBehind(
   const list = key.map(({ name }) => ident(name)).join(', ');
   const from = key.map((column, i) => `$${i + 2}::${column.type}`).join(', ');
   const start = after === null ? key.map(() => null) : keyParts(root, after);
-  const rows = await textRows(
+  const rows = await preparedRows(
     client,
     `select ${list} from ${mirrorName(root)}
      where $2::${key[0]?.type ?? 'text'} is null or (${list}) > (${from})

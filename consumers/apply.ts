@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { statementError, textRows } from '../connectors/postgres/connection.ts';
+import { statementError, preparedRows } from '../connectors/postgres/connection.ts';
 import type { ChangeEvent, TableTruncated } from '../core/change-event.ts';
 import { TandemError } from '../core/errors.ts';
 import type { Batch, Observer, Position, SourceReader } from '../core/ports.ts';
@@ -162,7 +162,7 @@ export class Applier {
         tx.isFenced = true;
         return;
       }
-      const [row] = await textRows(
+      const [row] = await preparedRows(
         this.#client,
         `select position from tandem.position where stream = $1 and epoch = $2 for update`,
         [this.#options.stream, this.#cursor.epoch],
@@ -177,7 +177,7 @@ export class Applier {
     const at = batch.heartbeat === null ? null : new Date(batch.heartbeat.sentAtMs).toISOString();
     const lag =
       batch.heartbeat === null ? null : Math.max(0, Date.now() - batch.heartbeat.sentAtMs);
-    const [row] = await textRows(
+    const [row] = await preparedRows(
       this.#client,
       'select tandem.advance($1, $2, $3, $4, $5, $6, $7)',
       [
@@ -355,7 +355,7 @@ export class Applier {
     const root = this.#model.entity.get(entity)?.shape.table.name ?? '';
     const table = this.#model.mirror.get(root);
     if (table === undefined || this.#inactive.has(entity)) return;
-    const [row] = await textRows(
+    const [row] = await preparedRows(
       this.#client,
       `select (select count(*) from tandem.quarantine where entity = $1),
          greatest((select reltuples from pg_class where oid = $2::regclass), 0)`,

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { statementError, textRows } from '../connectors/postgres/connection.ts';
+import { statementError, preparedRows } from '../connectors/postgres/connection.ts';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import type { DerivedEntity } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
@@ -193,7 +193,7 @@ export class Deriver {
         : [],
     );
     const columns = [0, 1, 2].map((i) => arrayLiteral(now.map((line) => line[i] ?? null)));
-    const gone = await textRows(
+    const gone = await preparedRows(
       client,
       `delete from tandem.yielded as before
        where entity = $1 and root_key = any($2::text[]) and not exists (

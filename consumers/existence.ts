@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { arrayLiteral, qualified } from '../connectors/postgres/sql.ts';
-import { textRows } from '../connectors/postgres/connection.ts';
+import { preparedRows } from '../connectors/postgres/connection.ts';
 import { splitTableName } from '../core/mirror-table.ts';
 import type { Ref } from '../core/outcome.ts';
 
@@ -75,7 +75,7 @@ export async function existingIds(
 ): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
   const { schema, relation } = splitTableName(table);
-  const rows = await textRows(
+  const rows = await preparedRows(
     client,
     `select id from ${qualified(schema, relation)} where id = any($1::uuid[])`,
     [arrayLiteral(ids)],

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
-import { textRows } from '../connectors/postgres/connection.ts';
+import { preparedRows } from '../connectors/postgres/connection.ts';
 import type { Usage } from '../core/usage.ts';
 
 /** Roots to derive again behind the stream. */
@@ -40,7 +40,7 @@ export async function takeJob(
   client: pg.ClientBase,
   entities: readonly string[],
 ): Promise<Job | null> {
-  const [row] = await textRows(
+  const [row] = await preparedRows(
     client,
     `select id, entity, usage, array_to_json(values), after_key from tandem.job
      where entity = any($1::text[]) order by id limit 1 for update skip locked`,
@@ -58,7 +58,7 @@ export async function takeJob(
 }
 
 export async function openJobs(client: pg.ClientBase): Promise<number> {
-  const [row] = await textRows(client, 'select count(*) from tandem.job');
+  const [row] = await preparedRows(client, 'select count(*) from tandem.job');
   return Number(row?.[0] ?? 0);
 }
 

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { arrayLiteral, ident } from '../connectors/postgres/sql.ts';
-import { textRows, type TextRow } from '../connectors/postgres/connection.ts';
+import { preparedRows, type TextRow } from '../connectors/postgres/connection.ts';
 import { TandemError } from '../core/errors.ts';
 import type { ColumnKind } from '../core/legacy-table.ts';
 import { keyParts, type Image, type MirrorTable } from '../core/mirror-table.ts';
@@ -66,7 +66,7 @@ export class TreeLoader {
     const types = key.map((column, i) => `$${i + 1}::${column.type}[]`).join(', ');
     const names = key.map(({ name }) => ident(name)).join(', ');
     const join = key.map(({ name }) => `wanted.${ident(name)} = node.${ident(name)}`).join(' and ');
-    return textRows(
+    return preparedRows(
       client,
       `select ${columnList(this.root)} from unnest(${types}) as wanted (${names})
        join ${mirrorName(this.root)} as node on ${join} where not node._deleted`,
@@ -160,7 +160,7 @@ export class TreeLoader {
     if (values.length === 0) return groups;
     const table = this.#table(shape.table.name);
     const type = table.columns[indexOf(table, column)]?.type ?? 'text';
-    const images = await textRows(
+    const images = await preparedRows(
       client,
       `select ${columnList(table)} from ${mirrorName(table)} as node
        where not node._deleted and node.${ident(column)} = any($1::${type}[])
@@ -188,7 +188,7 @@ export class TreeLoader {
     const table = this.#table(relation.table.name);
     const column = relation.join.childColumn;
     const type = table.columns[indexOf(table, column)]?.type ?? 'text';
-    const rows = await textRows(
+    const rows = await preparedRows(
       client,
       `select value from unnest($1::${type}[]) as wanted (value)
        where exists (select from ${mirrorName(table)} as node
@@ -213,7 +213,7 @@ export class TreeLoader {
       return { column, type, parameter: `$${i + 1}::${type}[]` };
     });
     const list = (prefix: string) => order.map((c) => `${prefix}.${ident(c)}`).join(', ');
-    const found = await textRows(
+    const found = await preparedRows(
       client,
       `select wanted.position, before.*
        from unnest(${given.map((g) => g.parameter).join(', ')}) with ordinality
@@ -286,7 +286,7 @@ export class TreeLoader {
     if (typeIds.length === 0) return new Map();
     const types = this.#table(relation.types.name);
     const type = types.columns[indexOf(types, 'id')]?.type ?? 'integer';
-    const rows: TextRow[] = await textRows(
+    const rows: TextRow[] = await preparedRows(
       client,
       `select node.id, node.app_label || '.' || node.model from ${mirrorName(types)} as node
        where not node._deleted and node.id = any($1::${type}[])`,

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { preparedRows } from '../connectors/postgres/connection.ts';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import type { Model } from './model.ts';
 
@@ -32,7 +33,7 @@ async function lock(
   names: readonly string[],
   isExclusive: (name: string) => boolean,
 ): Promise<void> {
-  await client.query('select tandem.lock($1::text[], $2::boolean[])', [
+  await preparedRows(client, 'select tandem.lock($1::text[], $2::boolean[])', [
     arrayLiteral(names),
     arrayLiteral(names.map((name) => (isExclusive(name) ? 't' : 'f'))),
   ]);

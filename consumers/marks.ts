@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
-import { textRows } from '../connectors/postgres/connection.ts';
+import { preparedRows } from '../connectors/postgres/connection.ts';
 import { formatLsn, type Lsn } from '../core/version.ts';
 import type { DerivedEntity } from '../core/entity.ts';
 import { legacyKey } from './map-roots.ts';
@@ -74,7 +74,7 @@ export async function syncMarks(
   stamp: Stamp,
 ): Promise<void> {
   const lines = linesOf(model, entity, roots, stamp);
-  const [present] = await textRows(
+  const [present] = await preparedRows(
     client,
     `select ${(Object.keys(MARKS) as Mark[])
       .map((mark) => `exists (select from tandem.${mark} where entity = $1)`)

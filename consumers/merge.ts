@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
-import { textRows, type TextRow } from '../connectors/postgres/connection.ts';
+import { preparedRows, type TextRow } from '../connectors/postgres/connection.ts';
 import {
   keyParts,
   keyText,
@@ -59,7 +59,7 @@ export class TableMerge {
     client: pg.ClientBase,
     keys: readonly string[],
   ): Promise<Map<string, { image: Image; version: Version }>> {
-    const rows = await textRows(client, this.#readByKey, this.#keyArrays(keys));
+    const rows = await preparedRows(client, this.#readByKey, this.#keyArrays(keys));
     const n = this.table.columns.length;
     return new Map(
       rows.map((row) => [
@@ -126,7 +126,7 @@ export class TableMerge {
 
   async #withoutRow(client: pg.ClientBase, partial: readonly Final[]): Promise<Final[]> {
     if (partial.length === 0) return [];
-    const rows = await textRows(client, this.#incomplete, [
+    const rows = await preparedRows(client, this.#incomplete, [
       ...this.#keyArrays(partial.map((final) => keyText(this.table, final.key))),
       ...versionArrays(partial),
     ]);
@@ -171,7 +171,7 @@ export class TableMerge {
     const arrays = positions.map((i) =>
       arrayLiteral(finals.map((final) => sent((final.image ?? final.key)[i]))),
     );
-    const rows = await textRows(client, sql, [...arrays, ...versionArrays(finals)]);
+    const rows = await preparedRows(client, sql, [...arrays, ...versionArrays(finals)]);
     return rows.map((row) => this.#changed(row, isDelete));
   }
 

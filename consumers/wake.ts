@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
-import { textRows } from '../connectors/postgres/connection.ts';
+import { preparedRows } from '../connectors/postgres/connection.ts';
 
 /** Target rows that are new, by table. */
 export type Arrivals = ReadonlyMap<string, readonly string[]>;
@@ -13,7 +13,7 @@ export async function waitingFor(
   const waiting = new Map<string, Set<string>>();
   for (const [table, ids] of arrivals) {
     if (ids.length === 0) continue;
-    const rows = await textRows(
+    const rows = await preparedRows(
       client,
       `select entity, root_key from tandem.unresolved
          where parent_table = $1 and parent_id = any($2::uuid[])

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { arrayLiteral, ident, qualified } from '../connectors/postgres/sql.ts';
-import { textRows } from '../connectors/postgres/connection.ts';
+import { preparedRows } from '../connectors/postgres/connection.ts';
 import { TandemError } from '../core/errors.ts';
 import { splitTableName } from '../core/mirror-table.ts';
 import { Ref, type TargetRow, type TargetValue } from '../core/outcome.ts';
@@ -116,6 +116,6 @@ export async function upsertRows(
   rows: readonly (readonly (string | null)[])[],
 ): Promise<string[]> {
   const arrays = writer.columns.map((_, i) => arrayLiteral(rows.map((row) => row[i] ?? null)));
-  const found = await textRows(client, writer.upsert, arrays);
+  const found = await preparedRows(client, writer.upsert, arrays);
   return found.map((row) => row[0] ?? '');
 }

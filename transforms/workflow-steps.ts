@@ -1,5 +1,5 @@
 import type { Issue } from '../core/outcome.ts';
-import type { On, Shape } from '../core/shape.ts';
+import type { On } from '../core/shape.ts';
 import { uuidOf } from '../core/uuid.ts';
 import { decode, templateFunction } from './codes.ts';
 import { role } from './legacy/people.ts';
@@ -11,9 +11,6 @@ import {
 } from './legacy/workflow.ts';
 import { emptyToNull } from './text.ts';
 
-/** How many generations of predecessors are read: a shape is a tree of fixed depth. */
-export const GENERATIONS = 8;
-
 type Names = {
   readonly id: number;
   readonly task_name: string | null;
@@ -21,7 +18,7 @@ type Names = {
   readonly text_name: string | null;
 };
 
-/** A template with its predecessors, as far as they are read. */
+/** What is read of a template to make a step, and other templates that are read with it. */
 type Step = Names & {
   readonly function: number | null;
   readonly editRoles: readonly { readonly role: { readonly name: string | null } | null }[];
@@ -30,12 +27,12 @@ type Step = Names & {
     readonly to_template_id: number;
     readonly template?: Step | null;
   }[];
+  readonly alike?: readonly Step[];
 };
 
-type Columns = (typeof template)['columns'];
+type OnTemplate = On<(typeof template)['columns'], unknown>;
 
-/** Relations of a template that its steps are made from. */
-export const stepRelations = (on: On<Columns, unknown>, generations: number = GENERATIONS) => ({
+const details = (on: OnTemplate) => ({
   editRoles: on.many(
     templateEditRole
       .select('id')
@@ -43,19 +40,41 @@ export const stepRelations = (on: On<Columns, unknown>, generations: number = GE
     'template_id',
   ),
   products: on.many(templateProduct.select('id', 'product_id'), 'template_id'),
-  predecessors: on.many(predecessor(generations), 'from_template_id'),
 });
 
-function predecessor(
-  generations: number,
-): Shape<(typeof templatePredecessor)['columns'], Step['predecessors'][number]> {
-  const link = templatePredecessor.select('id', 'to_template_id');
-  if (generations === 0) return link;
-  const step = template
-    .select('id', 'task_name', 'action_name', 'text_name', 'function')
-    .with((on) => stepRelations(on, generations - 1));
-  return link.with((on) => ({ template: on.one('to_template_id', step) }));
-}
+const link = templatePredecessor.select('id', 'to_template_id');
+const names = ['id', 'task_name', 'action_name', 'text_name', 'function'] as const;
+
+const step = template.select(...names).with((on) => ({
+  ...details(on),
+  predecessors: on.many(link, 'from_template_id'),
+}));
+
+/** A predecessor, and all templates that share its flag. */
+const across = step.with((on) => ({ alike: on.many(step, 'predefined', 'predefined') }));
+
+const predecessors = (on: OnTemplate) =>
+  on.many(
+    link.with((on) => ({ template: on.one('to_template_id', across) })),
+    'from_template_id',
+  );
+
+/**
+ * Relations of a template that its steps are made from.
+ *
+ * A shape is a tree of fixed depth, and cannot follow a graph to its end. So all templates are read
+ * that share the flag `predefined`, and wherever a link leads to one that has it otherwise, all
+ * that share that one's: with two values of a flag, no ancestor is outside. They are some hundred.
+ */
+export const stepRelations = (on: OnTemplate) => ({
+  ...details(on),
+  predecessors: predecessors(on),
+  alike: on.many(
+    template.select(...names).with((on) => ({ ...details(on), predecessors: predecessors(on) })),
+    'predefined',
+    'predefined',
+  ),
+});
 
 /** What a template is called: by its task, else its prompt, else its button. */
 export function templateName(template: Names): string {
@@ -73,15 +92,10 @@ export function templateName(template: Names): string {
  */
 export function stepsOf(template: Step, issues: Issue[]): string {
   const steps = withAncestors(template);
-  const missing = [...steps.values()].some((step) =>
-    step.predecessors.some(
-      (link) => link.template === undefined && !steps.has(link.to_template_id),
-    ),
+  const isIncomplete = [...steps.values()].some((step) =>
+    step.predecessors.some((link) => !steps.has(link.to_template_id)),
   );
-  if (missing) {
-    const reason = `ancestors beyond ${GENERATIONS} generations are left out`;
-    issues.push({ column: 'id', reason, shared: true });
-  }
+  if (isIncomplete) issues.push({ column: 'id', reason: 'an ancestor was not read' });
   const sorted = sortedByDependence(steps, issues);
   const placeOf = new Map(sorted.map((step, i) => [step.id, i + 1]));
   return JSON.stringify(
@@ -103,13 +117,23 @@ export function stepsOf(template: Step, issues: Issue[]): string {
   );
 }
 
-/** Breadth first: the first sight of a template is the one with most generations behind it. */
+/** The template and whatever its predecessors lead to, by id. */
 function withAncestors(template: Step): ReadonlyMap<number, Step> {
+  const known = new Map<number, Step>();
+  const learn = (step: Step): void => {
+    if (!known.has(step.id)) known.set(step.id, step);
+  };
+  const near = [template, ...(template.alike ?? [])];
+  for (const step of near) learn(step);
+  const beyond = near.flatMap((step) => step.predecessors.flatMap((link) => link.template ?? []));
+  for (const step of new Set(beyond)) [step, ...(step.alike ?? [])].forEach(learn);
+
   const steps = new Map([[template.id, template]]);
   // A Map's iterator also visits what is added while it runs.
   for (const step of steps.values()) {
-    for (const { template: ancestor } of step.predecessors) {
-      if (ancestor && !steps.has(ancestor.id)) steps.set(ancestor.id, ancestor);
+    for (const { to_template_id: id } of step.predecessors) {
+      const ancestor = known.get(id);
+      if (ancestor !== undefined) steps.set(id, ancestor);
     }
   }
   return steps;

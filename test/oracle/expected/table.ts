@@ -3,16 +3,19 @@ import type { Session, TextRow } from '../session.ts';
 /** What one target table has to hold, as a query on the source and what only Node can add. */
 export type ExpectedTable = {
   readonly table: string;
-  /** Yields the live rows: `id` and every replicated column, under the target's names. */
+  /**
+   * Yields the live rows: `id` and every replicated column under the target's names, also those
+   * whose migration is still to come. A table without `legacy_data` is a derived one.
+   */
   readonly sql: string;
-  /** Columns whose text is legacy JSON: the target's server decides what becomes of it. */
+  /** Rows that the migrations plant: what they are until a row of `sql` takes their id. */
+  readonly seedSql?: string;
+  /** Columns whose value is legacy JSON: the target's server decides what becomes of the text. */
   readonly legacyJson?: readonly string[];
-  /** Adds columns that need a library or a walk, in place. */
+  /** Adds the columns that need a library or a walk. */
   readonly complete?: (rows: readonly TextRow[], source: Session) => Promise<void> | void;
-  /** The part of the target table that is meant, as a condition; all of it without one. */
+  /** Which rows of the target are meant, as a condition; all of them without one. */
   readonly part?: string;
-  /** Replicated columns of a table whose migration is still to come, and of D rows without feed. */
+  /** Columns that replication never writes, so nothing can be said of them. */
   readonly targetOwned: readonly string[];
-  /** Rows that the migrations planted: what they are as long as no source row adopts them. */
-  readonly seeds?: readonly TextRow[];
 };

@@ -1,0 +1,268 @@
+import pg from 'pg';
+import { openClient, type Database } from '../../connectors/postgres/connection.ts';
+import { mirrorTables } from '../../connectors/postgres/mirror-tables.ts';
+import { Applier, type ApplyOptions } from '../../consumers/apply.ts';
+import { controlSchemaSql } from '../../consumers/control-schema.ts';
+import { mirrorSchemaSql } from '../../consumers/mirror-schema.ts';
+import { buildModel, type Model } from '../../consumers/model.ts';
+import { readUntil, storePosition, takeOver } from '../../consumers/position.ts';
+import { readTargetTables } from '../../consumers/target-tables.ts';
+import type { ChangeEvent } from '../../core/change-event.ts';
+import type { Mapping } from '../../core/entity.ts';
+import type { Cell, Image, MirrorTable } from '../../core/mirror-table.ts';
+import type { Batch, Facts, Observer, Position, SourceReader } from '../../core/ports.ts';
+import { readUsages } from '../../core/usage.ts';
+import type { Lsn, Version } from '../../core/version.ts';
+import { freshPair, type Row, type TestPair } from './database.ts';
+import { SMALL_MAPPING } from './small-mapping.ts';
+import { LEGACY_SCHEMA, TARGET_SCHEMA } from './small-schema.ts';
+
+/** What a legacy row is written as in a test; a column that is left out is null. */
+export type LegacyRow = Readonly<Record<string, string | number | null>>;
+
+/** Stands for a TOAST value that an update did not send. */
+export const UNCHANGED = Symbol('unchanged');
+export type SentRow = Readonly<Record<string, string | number | null | typeof UNCHANGED>>;
+
+export const version = (commit: number, change = 0): Version => ({
+  commitLsn: BigInt(commit) as Lsn,
+  changeLsn: BigInt(change) as Lsn,
+});
+
+/** An observer that keeps what it is told. */
+export class Notes implements Observer {
+  readonly events: { readonly name: string; readonly facts: Facts }[] = [];
+  event(name: string, facts: Facts = {}): void {
+    this.events.push({ name, facts });
+  }
+  progress(): void {}
+  batch(): void {}
+  named(name: string): readonly Facts[] {
+    return this.events.filter((event) => event.name === name).map((event) => event.facts);
+  }
+}
+
+/** A reader that must not be asked. */
+export const NO_READER: SourceReader = {
+  readByKey: async (table, keys) => {
+    throw new Error(`nobody expected ${table.name} ${keys.join(' ')} to be read again`);
+  },
+};
+
+export type OpenApplier = AsyncDisposable & {
+  readonly applier: Applier;
+  readonly client: pg.Client;
+  /** Ends its session, as a crash or an administrator would. */
+  kill(): Promise<void>;
+};
+
+const OPTIONS: ApplyOptions = {
+  stream: 'main',
+  maxRoots: 1000,
+  stopShare: 0.05,
+  onTruncate: 'stop',
+};
+
+/**
+ * Two databases with the small schemas, set up but not loaded, and what is needed to feed an
+ * `Applier` by hand: no replication, so that changes may arrive in any order.
+ */
+export class Bench implements AsyncDisposable {
+  readonly pair: TestPair;
+  readonly model: Model;
+  readonly notes = new Notes();
+  readonly source: Database;
+  readonly target: Database;
+  #positions = 0;
+
+  private constructor(pair: TestPair, model: Model) {
+    this.pair = pair;
+    this.model = model;
+    this.source = databaseOf('source', pair.source.connectionString);
+    this.target = databaseOf('target', pair.target.connectionString);
+  }
+
+  static async open(
+    given: {
+      readonly mapping?: Mapping;
+      readonly legacy?: string;
+      readonly target?: string;
+    } = {},
+  ): Promise<Bench> {
+    const mapping = given.mapping ?? SMALL_MAPPING;
+    const pair = await freshPair();
+    await pair.source.query(given.legacy ?? LEGACY_SCHEMA);
+    await pair.target.query(given.target ?? TARGET_SCHEMA);
+    const source = await openClient(databaseOf('source', pair.source.connectionString), 'test');
+    const target = await openClient(databaseOf('target', pair.target.connectionString), 'test');
+    try {
+      const { tables } = readUsages(mapping);
+      const wanted = new Map(
+        [...tables].map(([name, { key, columns }]) => [name, { key, columns: [...columns] }]),
+      );
+      const mirror = [...(await mirrorTables(source, wanted)).values()];
+      const lookups = new Map([...tables].map(([name, { lookups }]) => [name, lookups]));
+      for (const sql of controlSchemaSql()) await target.query(sql);
+      for (const sql of mirrorSchemaSql(mirror, lookups)) await target.query(sql);
+      const bench = new Bench(
+        pair,
+        buildModel(mapping, mirror, await readTargetTables(target, mapping)),
+      );
+      await storePosition(target, {
+        stream: 'main',
+        slot: 'test',
+        systemIdentifier: '1',
+        timeline: 1,
+        consistentPoint: '0/1',
+      });
+      return bench;
+    } finally {
+      await Promise.all([source.end(), target.end()]);
+    }
+  }
+
+  table(name: string): MirrorTable {
+    const table = this.model.mirror.get(name);
+    if (table === undefined) throw new Error(`no table ${name}`);
+    return table;
+  }
+
+  /** An applier with a session of its own, at the position that the target holds. */
+  async applier(
+    options: Partial<ApplyOptions> & { readonly reader?: SourceReader } = {},
+  ): Promise<OpenApplier> {
+    const { reader = NO_READER, ...rest } = options;
+    const client = await openClient(this.target, 'test apply');
+    const applier = await Applier.open({
+      client,
+      model: this.model,
+      options: { ...OPTIONS, ...rest },
+      reader,
+      observer: this.notes,
+      cursor: await takeOver(client, 'main'),
+      consistentAfter: await readUntil(client),
+    });
+    return {
+      applier,
+      client,
+      kill: async () => {
+        await this.pair.target.query('select pg_terminate_backend($1)', [pidOf(client)]);
+      },
+      [Symbol.asyncDispose]: () => client.end().catch(() => undefined),
+    };
+  }
+
+  /** A batch with a position of its own. */
+  batch(events: readonly ChangeEvent[], given: Partial<Batch> = {}): Batch {
+    return {
+      events,
+      bytes: 0,
+      position: `p${++this.#positions}` as Position,
+      complete: true,
+      heartbeat: null,
+      committedAtMs: null,
+      ...given,
+    };
+  }
+
+  /** Applies events as one batch. */
+  async apply(open: OpenApplier, ...events: ChangeEvent[]): Promise<void> {
+    await open.applier.apply(this.batch(events));
+  }
+
+  /** Runs jobs until there are none left; returns the number of portions. */
+  async runJobs({ applier }: OpenApplier): Promise<number> {
+    for (let portions = 0; ; portions++) if (!(await applier.runJob())) return portions;
+  }
+
+  image(name: string, row: SentRow): Image {
+    return this.table(name).columns.map((column): Cell => {
+      const value = row[column.name];
+      if (value === UNCHANGED) return undefined;
+      return value == null ? null : String(value);
+    });
+  }
+
+  write(
+    kind: 'create' | 'update' | 'read',
+    name: string,
+    row: SentRow,
+    version: Version,
+    oldKey: LegacyRow | null = null,
+  ): ChangeEvent {
+    const table = this.table(name);
+    return {
+      kind,
+      table,
+      version,
+      committedAt: kind === 'read' ? null : committedAt(version),
+      row: this.image(name, row),
+      oldKey: oldKey === null ? null : this.image(name, oldKey).slice(0, table.keyLength),
+    };
+  }
+
+  remove(name: string, key: LegacyRow, version: Version): ChangeEvent {
+    const table = this.table(name);
+    return {
+      kind: 'delete',
+      table,
+      version,
+      committedAt: committedAt(version),
+      key: this.image(name, key).slice(0, table.keyLength),
+    };
+  }
+
+  truncate(name: string, version: Version): ChangeEvent {
+    return {
+      kind: 'truncate',
+      table: this.table(name),
+      version,
+      committedAt: committedAt(version),
+    };
+  }
+
+  query(sql: string, params: readonly unknown[] = []): Promise<Row[]> {
+    return this.pair.target.query(sql, params);
+  }
+
+  /** Empties everything but the catalogue, so that one pair of databases serves many runs. */
+  async reset(): Promise<void> {
+    const [row] = await this.query(
+      `select string_agg(format('delete from %I.%I', schemaname, tablename), ';') as sql
+       from pg_tables where schemaname in ('public', 'legacy')
+         or (schemaname = 'tandem' and tablename not in ('position', 'mirror'))`,
+    );
+    await this.query(
+      `begin; set constraints all deferred; set local session_replication_role = replica;
+       ${String(row?.['sql'])};
+       update tandem.mirror set loaded_at = null, read_until = null; commit`,
+    );
+    this.notes.events.length = 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.pair[Symbol.asyncDispose]();
+  }
+}
+
+/** Commit times follow the versions. */
+export const committedAt = ({ commitLsn }: Version): string =>
+  new Date(Date.UTC(2024, 0, 1) + Number(commitLsn) * 1000).toISOString();
+
+export function pidOf(client: pg.Client): number {
+  return (client as unknown as { processID: number }).processID;
+}
+
+export function databaseOf(side: 'source' | 'target', connectionString: string): Database {
+  const url = new URL(connectionString);
+  return {
+    side,
+    client: {
+      host: url.hostname,
+      port: Number(url.port),
+      user: decodeURIComponent(url.username),
+      password: decodeURIComponent(url.password),
+      database: url.pathname.slice(1),
+    },
+  };
+}
