@@ -30,6 +30,17 @@ export type ApplyOptions = {
 /** Where the stream stands, as this process last saw or wrote it. */
 export type Cursor = { position: Position; readonly epoch: bigint };
 
+/** Events of a slice: enough for one statement to be worth its round trip. */
+const SLICE = 1_000;
+
+/** Null where the batch is small, or holds what must stand alone. */
+function slicesOf(events: readonly ChangeEvent[]): (readonly ChangeEvent[])[] | null {
+  if (events.length < 2 * SLICE || events.some((event) => event.kind === 'truncate')) return null;
+  const slices: (readonly ChangeEvent[])[] = [];
+  for (let i = 0; i < events.length; i += SLICE) slices.push(events.slice(i, i + SLICE));
+  return slices;
+}
+
 /** So many refused rows are never too many. */
 const TOLERATED = 50;
 
@@ -130,7 +141,9 @@ export class Applier {
 
   async #attempt(batch: Batch, carefully: boolean): Promise<boolean> {
     const tx = this.#open ?? (await this.#begin(batch, carefully));
-    await this.#merge(tx, batch.events);
+    const slices = carefully ? null : slicesOf(batch.events);
+    if (slices === null) await this.#merge(tx, batch.events);
+    else await this.#mergeAndDerive(tx, slices);
     if (!batch.complete) {
       this.#open = tx;
       return false;
@@ -204,17 +217,54 @@ export class Applier {
     for (let i = 0; i <= events.length; i++) {
       const event = events[i];
       if (event !== undefined && event.kind !== 'truncate') continue;
-      if (i > start)
-        await this.#mergeRows(
-          tx,
-          start === 0 && i === events.length ? events : events.slice(start, i),
-        );
+      if (i > start) {
+        await this.#mergeRows(tx, events.slice(start, i), tx.affected.memory);
+        await tx.affected.settle(this.#client);
+      }
       if (event !== undefined) await this.#truncate(tx, event);
       start = i + 1;
     }
   }
 
-  async #mergeRows(tx: OpenTransaction, events: readonly ChangeEvent[]): Promise<void> {
+  /**
+   * A large batch goes in slices: while one is mapped here, the server merges the next. Within the
+   * transaction that is as if they were batches one after the other; all locks are taken first, so
+   * that their order stays the same for everybody.
+   */
+  async #mergeAndDerive(
+    tx: OpenTransaction,
+    slices: readonly (readonly ChangeEvent[])[],
+  ): Promise<void> {
+    const tables = new Set(slices.flat().map((event) => event.table.name));
+    const usages = [...tables].flatMap((table) => this.#model.usagesOf.get(table) ?? []);
+    const entities = new Set(usages.map((usage) => usage.entity));
+    for (const entity of this.#inactive) entities.delete(entity);
+    await tx.phase('lock', async () => {
+      await lockTables(this.#client, tables);
+      await this.#lock(tx, entities);
+    });
+    let deriving = Promise.resolve();
+    try {
+      for (const slice of slices) {
+        const roots = new Map<string, Roots>();
+        await this.#mergeRows(tx, slice, roots);
+        await deriving;
+        deriving = tx.phase('derive', () => this.#derive(tx, roots));
+        // Its failure is thrown by the `await` above or below; until then it is nobody's.
+        deriving.catch(() => undefined);
+      }
+      await deriving;
+    } finally {
+      // Nothing may be sent behind a rollback.
+      await deriving.catch(() => undefined);
+    }
+  }
+
+  async #mergeRows(
+    tx: OpenTransaction,
+    events: readonly ChangeEvent[],
+    into: Map<string, Roots>,
+  ): Promise<void> {
     const client = this.#client;
     const tables = collapse(events, (table) => this.#model.journalsOf.has(table));
     tx.events += events.length;
@@ -247,12 +297,11 @@ export class Applier {
           client,
           table,
           changed,
-          tx.affected.memory,
+          into,
           (entity) => !this.#inactive.has(entity),
         );
         for (const fanOut of tooMany) await this.#defer(fanOut);
       }
-      await tx.affected.settle(client);
     });
   }
 

@@ -93,6 +93,10 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'The mapping names a table or column that the database does not have; `tandem check` lists them.',
   },
+  TABLE_UNPUBLISHED: {
+    retry: 'manual',
+    hint: 'The publication does not send these tables, so their changes since are missing: somebody altered it, or dropped a column of its list with CASCADE. Run `tandem setup`, then `tandem backfill` for what reads them.',
+  },
   ROW_SECURITY: {
     retry: 'manual',
     hint: 'Row level security would hide rows from the copy; grant BYPASSRLS to the role of SOURCE_URL.',

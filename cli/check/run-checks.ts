@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { readCatalog } from '../../connectors/postgres/catalog.ts';
+import { statementError } from '../../connectors/postgres/connection.ts';
 import { judgeSlot } from '../../connectors/postgres/judge-slot.ts';
 import { mirrorTables } from '../../connectors/postgres/mirror-tables.ts';
 import { planPublication } from '../../connectors/postgres/publication.ts';
@@ -29,6 +30,7 @@ import { readSourceFacts, systemIdentifier, type SourceFacts } from './source-fa
 import { checkTables, mappedTables } from './table-checks.ts';
 import {
   checkMigrations,
+  MIGRATIONS,
   checkTarget,
   checkTargetTables,
   type MigrationState,
@@ -123,8 +125,11 @@ async function targetSide(
 ): Promise<readonly CheckResult[]> {
   if (loaded === null) return [];
   const { mapping } = loaded;
-  const state = await migrationState(client, loaded.migrationsFolder);
-  const isSetUp = state.pending.length === 0 && 'tandem' in facts.schemas;
+  const read = () => migrationState(client, loaded.migrationsFolder);
+  const state = await unlessForbidden(MIGRATIONS, read);
+  const migrations = isResult(state) ? state : checkMigrations(state);
+  const isPending = !isResult(state) && state.pending.length > 0;
+  const isSetUp = !isPending && 'tandem' in facts.schemas;
   const names = [...new Set(mapping.entities.flatMap(({ targets }) => targets))].map(
     splitTableName,
   );
@@ -132,7 +137,7 @@ async function targetSide(
   const access = await readAccess(client, names);
   const tables = await readTargetTables(client, mapping);
   return [
-    checkMigrations(state),
+    migrations,
     ...checkTargetTables(mapping, { catalog, access, facts, isSetUp }),
     ...(await checkMappingModule(mapping, { client, tables, isSetUp })),
   ];
@@ -151,6 +156,19 @@ async function migrationState(client: pg.Client, folder: string | null): Promise
     return { ...state, pending: [], diverged: String(error.details['problem']) };
   }
 }
+
+/** What the role may not even read fails the check that wanted to know it, not all of them. */
+async function unlessForbidden<T>(topic: Topic, read: () => Promise<T>): Promise<T | CheckResult> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof TandemError) || error.code !== 'PRIVILEGE_MISSING') throw error;
+    const mend = 'The grants that the check of the create privilege names.';
+    return failure(topic, 'the role may not read it', mend);
+  }
+}
+
+const isResult = (value: object): value is CheckResult => 'subject' in value;
 
 const CLOCK_SECONDS = 2;
 
@@ -196,6 +214,14 @@ async function checkSame(
     : ok(topic, 'source and target are two databases');
 }
 
+async function readStored(target: pg.Client, stream: string) {
+  try {
+    return await readPosition(target, stream);
+  } catch (error) {
+    throw statementError('target', error, 'read position');
+  }
+}
+
 /** Whether the slot continues what the target was fed from. Nothing to say before the setup. */
 async function checkStream(
   source: pg.Client,
@@ -207,7 +233,10 @@ async function checkStream(
     name: 'position',
     why: 'The slot has to go on where the target stands: anything else is a gap.',
   };
-  const stored = await readPosition(target, config.stream);
+  const read = async () => ({ stored: await readStored(target, config.stream) });
+  const found = await unlessForbidden(topic, read);
+  if (isResult(found)) return [found];
+  const { stored } = found;
   if (stored === null) return [ok(topic, 'nothing was streamed yet')];
   const { systemIdentifier, timeline, slot, position } = stored;
   const verdict = judgeSlot(

@@ -235,6 +235,10 @@ function checkPrepared({ preparedTransactions }: SourceFacts): CheckResult {
   );
 }
 
+/** PostgreSQL 17 added whether to flush. */
+const EMIT_ARGUMENTS = (version: number) =>
+  version >= 170_000 ? 'boolean, text, text, boolean' : 'boolean, text, text';
+
 function checkHeartbeat(facts: SourceFacts, seconds: number): CheckResult {
   const it = topic(
     'heartbeats',
@@ -247,6 +251,6 @@ function checkHeartbeat(facts: SourceFacts, seconds: number): CheckResult {
     : failure(
         it,
         `${facts.role} may not call pg_logical_emit_message`,
-        `grant execute on function pg_logical_emit_message(boolean, text, text) to ${ident(facts.role)}; or HEARTBEAT_SECONDS=0`,
+        `grant execute on function pg_logical_emit_message(${EMIT_ARGUMENTS(facts.version)}) to ${ident(facts.role)}; Or HEARTBEAT_SECONDS=0`,
       );
 }

@@ -43,27 +43,33 @@ function checkWritable({ isReadOnly, isInRecovery, database }: TargetFacts): Che
   );
 }
 
+/** Schemas that setup makes: what is in them belongs to the role that ran it. */
+const OWN_SCHEMAS = ['tandem', 'legacy', 'supabase_migrations'];
+
 function checkCreate(facts: TargetFacts): CheckResult {
   const it = topic(
     'create privilege',
     'Setup makes the schemas tandem, legacy and supabase_migrations, and the tables of the migrations in public.',
   );
   const { role, database, schemas, mayCreate } = facts;
-  const closed = Object.entries(schemas)
-    .filter(([, may]) => !may)
-    .map(([name]) => name);
-  const isMissingSome = ['tandem', 'legacy', 'supabase_migrations'].some(
-    (name) => !(name in schemas),
-  );
-  const grants = [
-    ...(isMissingSome && !mayCreate
-      ? [`grant create on database ${ident(database)} to ${ident(role)};`]
-      : []),
-    ...closed.map((name) => `grant usage, create on schema ${ident(name)} to ${ident(role)};`),
-  ];
+  const lacks: string[] = [];
+  const grants: string[] = [];
+  if (!mayCreate && OWN_SCHEMAS.some((name) => !(name in schemas))) {
+    lacks.push(`${role} may not create in the database ${database}`);
+    grants.push(`grant create on database ${ident(database)} to ${ident(role)};`);
+  }
+  if (schemas['public']?.mayCreate === false) {
+    lacks.push(`${role} may not create in the schema public`);
+    grants.push(`grant usage, create on schema public to ${ident(role)};`);
+  }
+  for (const name of OWN_SCHEMAS) {
+    const schema = schemas[name];
+    if (schema === undefined || schema.isOwned) continue;
+    lacks.push(`the schema ${name} belongs to ${schema.owner}`);
+    grants.push(`grant ${ident(schema.owner)} to ${ident(role)};`);
+  }
   if (grants.length === 0) return ok(it, `${role} may create what setup needs`);
-  const where = isMissingSome && !mayCreate ? [`the database ${database}`, ...closed] : closed;
-  return failure(it, `${role} may not create in ${listed(where)}`, grants.join(' '));
+  return failure(it, lacks.join(', '), [...new Set(grants)].join(' '));
 }
 
 function checkConnections(facts: TargetFacts, workers: number): CheckResult {
@@ -97,13 +103,16 @@ function checkRoleSettings({ role, roleSettings }: TargetFacts): CheckResult {
   return warning(it, listed(limits), `For the time of the setup: ${resets.join(' ')}`);
 }
 
-function checkReplicationRole({ replicationRole, role }: TargetFacts): CheckResult {
+function checkReplicationRole({ replicationRole, role, database }: TargetFacts): CheckResult {
   const it = topic(
     'session_replication_role',
     'With replica, foreign keys are not checked and triggers do not fire.',
   );
   if (replicationRole === 'origin') return ok(it, replicationRole);
-  return failure(it, replicationRole, `alter role ${ident(role)} reset session_replication_role;`);
+  const resets = [`role ${ident(role)}`, `database ${ident(database)}`].map(
+    (of) => `alter ${of} reset session_replication_role;`,
+  );
+  return failure(it, replicationRole, resets.join(' '));
 }
 
 export type MigrationState = {
@@ -115,11 +124,13 @@ export type MigrationState = {
   readonly diverged: string | null;
 };
 
+export const MIGRATIONS: Topic = topic(
+  'migrations',
+  'They make the tables that Tandem fills. Recorded as the Supabase CLI records them.',
+);
+
 export function checkMigrations(state: MigrationState): CheckResult {
-  const it = topic(
-    'migrations',
-    'They make the tables that Tandem fills. Recorded as the Supabase CLI records them.',
-  );
+  const it = MIGRATIONS;
   if (state.diverged !== null) {
     return failure(
       it,

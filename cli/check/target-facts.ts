@@ -1,6 +1,13 @@
 import type pg from 'pg';
 import { statementError, textRows } from '../../connectors/postgres/connection.ts';
 
+export type SchemaFacts = {
+  readonly owner: string;
+  /** The role owns it, or is a member of the role that does. */
+  readonly isOwned: boolean;
+  readonly mayCreate: boolean;
+};
+
 /** What is known of the target's server and of the role that we log in as. */
 export type TargetFacts = {
   readonly version: number;
@@ -10,8 +17,8 @@ export type TargetFacts = {
   readonly isSuperuser: boolean;
   readonly bypassesRowSecurity: boolean;
   readonly mayCreate: boolean;
-  /** Schemas of ours that exist, and whether the role may create in them. */
-  readonly schemas: Readonly<Record<string, boolean>>;
+  /** Those of the schemas we use that exist. */
+  readonly schemas: Readonly<Record<string, SchemaFacts>>;
   readonly isReadOnly: boolean;
   readonly isInRecovery: boolean;
   readonly maxConnections: number;
@@ -32,7 +39,9 @@ const READ = `
     'isSuperuser', r.rolsuper,
     'bypassesRowSecurity', r.rolsuper or r.rolbypassrls,
     'mayCreate', has_database_privilege(current_database(), 'create'),
-    'schemas', (select coalesce(json_object_agg(nspname, has_schema_privilege(oid, 'create')), '{}')
+    'schemas', (select coalesce(json_object_agg(nspname, json_build_object(
+        'owner', pg_get_userbyid(nspowner), 'isOwned', pg_has_role(nspowner, 'usage'),
+        'mayCreate', has_schema_privilege(oid, 'create'))), '{}')
       from pg_namespace where nspname in ('tandem', 'legacy', 'supabase_migrations', 'public')),
     'isReadOnly', current_setting('default_transaction_read_only') = 'on',
     'isInRecovery', pg_is_in_recovery(),

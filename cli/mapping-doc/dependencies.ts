@@ -70,7 +70,7 @@ const shortened = (path: string): string => path.replace(/((?:\w+\.)+?)\1+/g, '$
 
 function baselineOf(entity: Entity, choices: Choices): { leaves: Leaf[]; run: () => Outcome } {
   if (entity.kind === 'derived') {
-    const tree = makeTree(entity.shape, choices, 1 + choices.below(20));
+    const tree = makeTree(entity.shape, choices, 1 + choices.below(3));
     return {
       leaves: leavesOf(entity.shape, tree, choices),
       run: () => entity.map(tree as never),

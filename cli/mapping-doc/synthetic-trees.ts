@@ -77,7 +77,12 @@ export function makeTree(shape: ShapeNode, choices: Choices, key: number, depth 
     tree[column] = shape.table.key.includes(column) ? key : valueOf(shape, column, choices);
   }
   for (const [name, relation] of Object.entries(shape.relations)) {
-    tree[name] = makeRelated(relation, choices, key, depth);
+    const related = makeRelated(relation, choices, key, depth);
+    tree[name] = related;
+    if (relation.kind !== 'one' || related === null) continue;
+    const { parentColumn, childColumn } = relation.join;
+    const joined = (related as Tree)[childColumn];
+    if (shape.columns.includes(parentColumn) && joined !== undefined) tree[parentColumn] = joined;
   }
   return tree;
 }

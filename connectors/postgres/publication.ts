@@ -1,5 +1,4 @@
 import type pg from 'pg';
-import { TandemError } from '../../core/errors.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import { catalogName, readCatalog, type Catalog, type TableName } from './catalog.ts';
 import { statementError, textRows } from './connection.ts';
@@ -25,6 +24,8 @@ export type PublicationState = {
 /** What the mapping needs. */
 export type WantedPublication = {
   readonly name: string;
+  /** The kinds of change to publish, as `publish` takes them. */
+  readonly kinds: string;
   readonly tables: readonly (TableName & {
     readonly columns: readonly string[] | null;
     readonly isPartitioned: boolean;
@@ -32,6 +33,7 @@ export type WantedPublication = {
 };
 
 const COLUMN_LISTS_SINCE = 150_000;
+const TRUNCATE_SINCE = 110_000;
 
 /** Columns that only newer servers have are read through the row's JSON. */
 const PUBLICATION = `
@@ -76,27 +78,43 @@ export async function readPublication(
   }
 }
 
+export type PublicationOptions = {
+  readonly name: string;
+  readonly tables: readonly MirrorTable[];
+  readonly serverVersion: number;
+  /**
+   * Names of the tables that get a list of columns, where the server can; default: all.
+   *
+   * A list keeps secrets in the source, at a price for its owner: the server refuses to drop or
+   * retype a listed column, `drop column … cascade` (as Django writes it) takes the table out of the
+   * publication without a word (`watchPublication` notices), and after REPLICA IDENTITY FULL it
+   * refuses updates. So tables without secrets are better off without one.
+   */
+  readonly listedTables?: ReadonlySet<string>;
+};
+
 /**
  * What the publication has to send: since PostgreSQL 15 the mapped columns and the replica identity
  * alone, so that secrets do not even leave the source. Older servers send whole rows, and so must
  * any where REPLICA IDENTITY FULL forbids a list: there our decoder steps over the rest.
  */
-export function wantedPublication(options: {
-  readonly name: string;
-  readonly tables: readonly MirrorTable[];
-  readonly catalog: Catalog;
-  readonly serverVersion: number;
-}): WantedPublication {
-  const { name, tables, catalog, serverVersion } = options;
+export function wantedPublication(
+  options: PublicationOptions & { readonly catalog: Catalog },
+): WantedPublication {
+  const { name, tables, catalog, serverVersion, listedTables } = options;
+  const knowsTruncate = serverVersion >= TRUNCATE_SINCE;
   return {
     name,
+    kinds: `insert, update, delete${knowsTruncate ? ', truncate' : ''}`,
     tables: tables.map((table) => {
       const { schema, relation } = table;
       const found = catalog.get(catalogName(table));
       const identity = found?.replicaIdentity;
-      const mayList = serverVersion >= COLUMN_LISTS_SINCE && identity?.kind !== 'full';
+      const isListed = listedTables?.has(table.name) ?? true;
+      const canList = serverVersion >= COLUMN_LISTS_SINCE && identity?.kind !== 'full';
       const used = table.columns.map((column) => column.name);
-      const columns = mayList ? [...new Set([...used, ...(identity?.columns ?? [])])].sort() : null;
+      const columns =
+        isListed && canList ? [...new Set([...used, ...(identity?.columns ?? [])])].sort() : null;
       return { schema, relation, columns, isPartitioned: found?.kind === 'partitioned' };
     }),
   };
@@ -112,14 +130,14 @@ export function publicationSql(
 ): readonly string[] {
   const name = ident(wanted.name);
   const needsRoot = wanted.tables.some((table) => table.isPartitioned);
-  // A server before version 11 knows no truncate here, and publishes by default all that it knows.
+  // By default a server publishes every kind of change that it knows.
   const viaRoot = needsRoot ? ` with (publish_via_partition_root = true)` : '';
   if (present === null) {
     return [`create publication ${name} for table ${tableList(wanted.tables)}${viaRoot}`];
   }
   const statements: string[] = [];
   if (!present.publishesAll) {
-    statements.push(`alter publication ${name} set (publish = 'insert, update, delete, truncate')`);
+    statements.push(`alter publication ${name} set (publish = '${wanted.kinds}')`);
   }
   if (needsRoot && !present.isViaRoot) {
     statements.push(`alter publication ${name} set (publish_via_partition_root = true)`);
@@ -142,48 +160,10 @@ export function publicationSql(
   return statements;
 }
 
-/** Works for lists of tables, for schemas and for all tables. */
-const COVERED = `
-  select schemaname, tablename, to_jsonb(t) ->> 'rowfilter' is not null
-  from pg_publication_tables t where pubname = $1`;
-
-/**
- * Checks that the publication exists and sends every change of every table, before a stream relies
- * on it: a server since version 18 skips a publication that is missing without an error, and every
- * server is silent about a table that is not in it.
- *
- * @throws TandemError `NOT_SET_UP` naming what is missing
- */
-export async function requirePublished(
-  client: pg.ClientBase,
-  { publication, tables }: { publication: string; tables: readonly TableName[] },
-): Promise<void> {
-  const [found] = await textRows(client, PUBLICATION, [publication]);
-  if (found === undefined)
-    throw new TandemError('NOT_SET_UP', { missing: 'publication', publication });
-  if (found[2] !== 't') {
-    throw new TandemError('NOT_SET_UP', { publication, missing: 'a kind of change' });
-  }
-  const rows = await textRows(client, COVERED, [publication]);
-  const whole = new Set(
-    rows.flatMap(([schema, relation, isFiltered]) =>
-      isFiltered === 't' ? [] : [`${schema}.${relation}`],
-    ),
-  );
-  const lacking = tables.map(catalogName).filter((name) => !whole.has(name));
-  if (lacking.length > 0) {
-    throw new TandemError('NOT_SET_UP', { publication, missing: lacking.join(', ') });
-  }
-}
-
 /** Makes the publication what is wanted, in one transaction. Returns the statements that ran. */
 export async function ensurePublication(
   client: pg.ClientBase,
-  options: {
-    readonly name: string;
-    readonly tables: readonly MirrorTable[];
-    readonly serverVersion: number;
-  },
+  options: PublicationOptions,
 ): Promise<readonly string[]> {
   const statements = await planPublication(client, options);
   if (statements.length === 0) return statements;
@@ -201,11 +181,7 @@ export async function ensurePublication(
 /** What `ensurePublication` would run, for `--dry-run`. */
 export async function planPublication(
   client: pg.ClientBase,
-  options: {
-    readonly name: string;
-    readonly tables: readonly MirrorTable[];
-    readonly serverVersion: number;
-  },
+  options: PublicationOptions,
 ): Promise<readonly string[]> {
   const catalog = await readCatalog(client, 'source', options.tables);
   const present = await readPublication(client, options.name);

@@ -15,6 +15,7 @@ import { Doorbell } from './doorbell.ts';
 import { MESSAGES_SINCE } from './heartbeat-message.ts';
 import { PgoutputDecoder } from './pgoutput/decode.ts';
 import { ReplicationLink } from './replication-link.ts';
+import { watchPublication } from './publication-watch.ts';
 import { prepareStream } from './stream-start.ts';
 import { TransactionReader } from './transaction-reader.ts';
 
@@ -27,6 +28,8 @@ export type PostgresSourceOptions = {
   readonly clock: Clock;
   /** How often the server is told the confirmed position; shorter where the server wants it. */
   readonly statusIntervalMs?: number;
+  /** How often to look whether the publication still sends all tables. Default: 30 seconds. */
+  readonly publicationCheckMs?: number;
 };
 
 /** The position of a WAL location: what `batches` takes and gives. */
@@ -52,11 +55,13 @@ export class PostgresSource implements ChangeSource {
     const stream = new ArrivingStream(parseLsn(after), options.maxBytes);
     const ring = () => stream.bell.ring();
     signal.addEventListener('abort', ring);
+    const over = new AbortController();
     let link: ReplicationLink | null = null;
     try {
       this.#confirmed = stream.after;
       link = await this.#open(stream, signal);
       this.#link = link;
+      this.#watchPublication(stream, over.signal);
       while (link !== null && !signal.aborted) {
         const batch = stream.take(options, this.#options.clock.now());
         link.setPaused(stream.isFull);
@@ -70,6 +75,7 @@ export class PostgresSource implements ChangeSource {
       }
     } finally {
       signal.removeEventListener('abort', ring);
+      over.abort();
       if (this.#link === link) this.#link = null;
       await link?.close();
     }
@@ -82,14 +88,30 @@ export class PostgresSource implements ChangeSource {
     this.#link?.sendStatus();
   }
 
+  #watchPublication(stream: ArrivingStream, signal: AbortSignal): void {
+    const { database, publication, tables, clock } = this.#options;
+    void watchPublication({
+      database,
+      stream: { publication, tables },
+      intervalMs: this.#options.publicationCheckMs ?? 30_000,
+      clock,
+      signal,
+      onGap: (error) => stream.fail(error),
+    });
+  }
+
   /** Null when aborted: a server that does not answer must not hold up an end. */
   async #open(stream: ArrivingStream, signal: AbortSignal): Promise<ReplicationLink | null> {
     const opening = this.#connect(stream, signal);
+    let stop: () => void = () => undefined;
     const aborted = new Promise<null>((resolve) => {
-      if (signal.aborted) resolve(null);
-      signal.addEventListener('abort', () => resolve(null), { once: true });
+      stop = () => resolve(null);
+      if (signal.aborted) stop();
+      signal.addEventListener('abort', stop);
     });
-    const link = await Promise.race([opening, aborted]);
+    const link = await Promise.race([opening, aborted]).finally(() =>
+      signal.removeEventListener('abort', stop),
+    );
     if (link === null) opening.then((late) => late?.close()).catch(() => undefined);
     return link;
   }
@@ -105,7 +127,7 @@ export class PostgresSource implements ChangeSource {
       queue: stream.queue,
       after,
       onRelation: (table, isFirst) => {
-        if (!isFirst) observer.event('relation.described', { table: table.name }, 'info');
+        if (!isFirst) observer.event('relation.described', { table: table.name }, 'debug');
       },
     });
     const link = await ReplicationLink.open({
@@ -127,10 +149,7 @@ export class PostgresSource implements ChangeSource {
         stream.queue.advance(walEnd);
         stream.bell.ring();
       },
-      onFailure: (error) => {
-        stream.failure = error;
-        stream.bell.ring();
-      },
+      onFailure: (error) => stream.fail(error),
     });
     observer.event('stream.started', { slot, position: formatLsn(after) });
     return link;
@@ -159,6 +178,11 @@ class ArrivingStream {
 
   get isFull(): boolean {
     return this.queue.bytes >= this.#maxBytes;
+  }
+
+  fail(error: TandemError): void {
+    this.failure ??= error;
+    this.bell.ring();
   }
 
   take(options: BatchOptions, nowMs: number): Batch | null {

@@ -2,7 +2,7 @@ import { TandemError } from '../../core/errors.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import { formatLsn, type Lsn } from '../../core/version.ts';
 import { openClient, statementError, textRows, type Database } from './connection.ts';
-import { requirePublished } from './publication.ts';
+import { requirePublished } from './publication-watch.ts';
 import { readSourceTypes, type SourceTypes } from './pgoutput/source-types.ts';
 import { slotError } from './replication-errors.ts';
 import { readSlot } from './slot.ts';
@@ -20,8 +20,8 @@ export type StreamStart = {
  * stream on.
  *
  * @throws TandemError `SLOT_MISSING`, `SLOT_LOST`, `SLOT_IN_USE`; `SLOT_AHEAD` where the slot is past
- *   `after` (the server would silently start there); `NOT_SET_UP` where the publication leaves out
- *   what is mapped (the server would silently send nothing)
+ *   `after` (the server would silently start there); `NOT_SET_UP`, `TABLE_UNPUBLISHED` where the
+ *   publication leaves out what is mapped (the server would silently send nothing)
  */
 export async function prepareStream(
   database: Database,

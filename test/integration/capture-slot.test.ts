@@ -10,7 +10,7 @@ import { startPostgres } from '../../demo/servers/postgres.ts';
 import { freshDatabase, testServerUrl, type TestDatabase } from '../harness/database.ts';
 import { startProxy } from '../harness/proxy.ts';
 import { waitFor } from '../harness/wait-for.ts';
-import { Capture, readUntil, rowOf, sourceAt } from './capture-harness.ts';
+import { Capture, clock, readUntil, rowOf, sourceAt } from './capture-harness.ts';
 
 const LIMITS = { maxBytes: 1e6, maxEvents: 1000 };
 
@@ -215,6 +215,48 @@ test('a missing slot, a missing publication and a slot that is ahead each have t
   });
   await db.query('select pg_replication_slot_advance($1, pg_current_wal_lsn())', [capture.slot]);
   await expect(read({})).rejects.toMatchObject({ code: 'SLOT_AHEAD' });
+});
+
+test('a table that falls out of the publication stops the stream, and the next start too', async () => {
+  await using db = await freshDatabase({ on: 'source' });
+  const capture = await noteCapture(db);
+  const source = capture.source({ publicationCheckMs: 50 });
+  const reading = readUntil(source, capture.position, () => false);
+  const stopped = expect(reading).rejects.toMatchObject({
+    code: 'TABLE_UNPUBLISHED',
+    details: { tables: 'public.note' },
+  });
+  // As Django drops a column: where the publication lists columns, that takes the table out of it.
+  await db.query('alter table note drop column body cascade');
+  const [left] = await db.query('select from pg_publication_tables');
+  if (left !== undefined) await db.query(`alter publication "pub ""it's""" drop table note`);
+  await stopped;
+  const again = readUntil(capture.source(), capture.position, () => false);
+  await expect(again).rejects.toMatchObject({ code: 'TABLE_UNPUBLISHED' });
+});
+
+test('a connection that says nothing more is given up, although nothing closed it', async () => {
+  await using db = await freshDatabase({ on: 'source' });
+  const { hostname, port } = new URL(testServerUrl('source'));
+  await using proxy = await startProxy({ host: hostname, port: Number(port) });
+  const capture = await noteCapture(db);
+  let aheadMs = 0;
+  const source = capture.source({
+    database: sourceAt(proxy.through(db.connectionString)),
+    clock: { ...clock, now: () => Date.now() + aheadMs },
+    statusIntervalMs: 50,
+  });
+  const reading = readUntil(source, capture.position, () => false);
+  const failed = expect(reading).rejects.toMatchObject({
+    code: 'SOURCE_UNREACHABLE',
+    details: { reason: 'silence' },
+  });
+  await waitFor(async () => capture.observer.named('stream.started').length > 0, {
+    what: 'the stream',
+  });
+  proxy.halfOpen(true);
+  aheadMs = 200_000;
+  await failed;
 });
 
 test('an idle source moves on by keepalives, and never past what was given out', async () => {

@@ -50,6 +50,12 @@ export class Session implements AsyncDisposable {
     return rows;
   }
 
+  /** What a query would yield, without running it. */
+  async columnNames(sql: string): Promise<string[]> {
+    const { fields } = await this.#client.query(`select * from (${sql}) described limit 0`);
+    return fields.map(({ name }) => name);
+  }
+
   /** The values alone, for large tables. */
   async arrays(sql: string, params: readonly unknown[] = []): Promise<(string | null)[][]> {
     const { rows } = await this.#client.query<(string | null)[]>({

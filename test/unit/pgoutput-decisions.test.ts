@@ -160,10 +160,10 @@ test.each([
 test('a publication is created with its lists, its quotes and, where needed, by way of the root', () => {
   const table = { schema: 'public', relation: 'a"b', columns: ['id', 'X y'], isPartitioned: false };
   const plain = { schema: 'o', relation: 'c', columns: null, isPartitioned: true };
-  expect(publicationSql(null, { name: 'p', tables: [table] })).toEqual([
+  expect(publicationSql(null, { name: 'p', kinds: '', tables: [table] })).toEqual([
     `create publication "p" for table "public"."a""b" ("id", "X y")`,
   ]);
-  expect(publicationSql(null, { name: 'p', tables: [table, plain] })).toEqual([
+  expect(publicationSql(null, { name: 'p', kinds: '', tables: [table, plain] })).toEqual([
     `create publication "p" for table "public"."a""b" ("id", "X y"), "o"."c" with (publish_via_partition_root = true)`,
   ]);
 });

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { uuidOf } from '../../core/uuid.ts';
 import { messages } from '../../transforms/messages.ts';
@@ -206,23 +207,59 @@ describe('a workflow template', () => {
     expect(make(workflowTemplates, { id: 5, status: 99 }).row['trigger_status']).toBe('unknown');
   });
 
-  test('lists itself behind its ancestors, with roles by name and products by id (T60)', () => {
-    const first = { id: 9, task_name: 'First', function: 1 };
-    const link = (id: number, template: Given | null) => ({
-      id,
-      to_template_id: Number(template?.['id'] ?? 0),
-      template,
+  type Sketch = Given & { readonly id: number; readonly flag: boolean | null };
+  /** The tree of one template among others, as the engine reads it; `links` lead to predecessors. */
+  const among = (
+    all: readonly Sketch[],
+    links: readonly (readonly [number, number])[],
+    id: number,
+  ) => {
+    const plain = ({ flag: _, ...step }: Sketch) => step;
+    const linksOf = (from: number) =>
+      links.flatMap(([a, b], i) => (a === from ? [{ id: i, to_template_id: b }] : []));
+    const step = (it: Sketch) => ({ ...plain(it), predecessors: linksOf(it.id) });
+    const alike = (it: Sketch) => all.filter(({ flag }) => flag !== null && flag === it.flag);
+    const find = (id: number) => all.filter((it) => it.id === id);
+    const near = (it: Sketch) => ({
+      ...plain(it),
+      predecessors: linksOf(it.id).map((link) => {
+        const [to] = find(link.to_template_id);
+        return { ...link, template: to && { ...step(to), alike: alike(to).map(step) } };
+      }),
     });
-    const second = { id: 4, task_name: 'Second', predecessors: [link(1, first)] };
-    const { row, issues } = make(workflowTemplates, {
-      ...{ id: 2, task_name: 'Third', action_name: 'Go', text_name: '' },
-      predecessors: [link(2, second), link(3, first)],
+    const [root] = find(id);
+    if (root === undefined) throw new Error(`no template ${id}`);
+    return { ...near(root), alike: alike(root).map(near) };
+  };
+  const namesOf = (row: Given) =>
+    (JSON.parse(textOf(row['steps'] as string)) as { name: string }[]).map(({ name }) => name);
+
+  test('lists itself behind its ancestors, with roles by name and products by id (T60)', () => {
+    const third = {
+      ...{ id: 2, flag: true, task_name: 'Third', action_name: 'Go', text_name: '' },
       editRoles: [
         { id: 1, role: { id: 1, name: 'B' } },
         { id: 2, role: { id: 2, name: 'A' } },
       ],
       products: [{ id: 1, product_id: 7 }],
-    });
+    };
+    const all = [
+      third,
+      { id: 4, flag: true, task_name: 'Second' },
+      { id: 9, flag: true, task_name: 'First', function: 1 },
+      { id: 1, flag: true, task_name: 'Not one of them' },
+    ];
+    const tree = among(
+      all,
+      [
+        [2, 4],
+        [2, 9],
+        [4, 9],
+        [1, 2],
+      ],
+      2,
+    );
+    const { row, issues } = make(workflowTemplates, tree);
     const step = { action: null, prompt: null, function: 'unknown', roles: [], products: [] };
     expect(JSON.parse(textOf(row['steps']))).toEqual([
       { ...step, order: 1, name: 'First', function: 'submit', predecessors: [] },
@@ -235,17 +272,54 @@ describe('a workflow template', () => {
     expect(issues).toEqual([]);
   });
 
+  test('finds every ancestor, however long the chain and whatever the flags on its way (T60)', () => {
+    const flags = fc.array(fc.boolean(), { minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(flags, (flags) => {
+        const all = flags.map((flag, i) => ({ id: i + 1, flag, task_name: `Step ${i + 1}` }));
+        const links = all.slice(1).map(({ id }) => [id - 1, id] as const);
+        const { row, issues } = make(workflowTemplates, among(all, links, 1));
+        expect(namesOf(row)).toEqual(all.map(({ task_name }) => task_name).reverse());
+        expect(issues).toEqual([]);
+      }),
+    );
+  });
+
+  test('says so where a template without the flag hides an ancestor', () => {
+    const all = [
+      { id: 1, flag: true, task_name: 'A' },
+      { id: 2, flag: null, task_name: 'B' },
+      { id: 3, flag: null, task_name: 'C' },
+    ];
+    const { row, issues } = make(
+      workflowTemplates,
+      among(
+        all,
+        [
+          [1, 2],
+          [2, 3],
+        ],
+        1,
+      ),
+    );
+    expect(namesOf(row)).toEqual(['B', 'A']);
+    expect(issues).toEqual([{ column: 'id', reason: 'an ancestor was not read' }]);
+  });
+
   test('breaks a cycle at its highest id and says so (T60)', () => {
-    const a = { id: 1, task_name: 'A', predecessors: [{ id: 1, to_template_id: 7 }] };
-    const b = { id: 7, task_name: 'B', predecessors: [{ id: 2, to_template_id: 1, template: a }] };
-    const root = {
-      id: 9,
-      task_name: 'C',
-      predecessors: [{ id: 3, to_template_id: 7, template: b }],
-    };
-    const { row, issues } = make(workflowTemplates, root);
-    const names = (JSON.parse(textOf(row['steps'])) as { name: string }[]).map(({ name }) => name);
-    expect(names).toEqual(['B', 'A', 'C']);
+    const all = ['A', 'B', 'C', 'D'].map((task_name, i) => ({ id: i + 1, flag: true, task_name }));
+    const tree = among(
+      all,
+      [
+        [4, 3],
+        [3, 1],
+        [1, 3],
+        [2, 1],
+      ],
+      4,
+    );
+    const { row, issues } = make(workflowTemplates, tree);
+    expect(namesOf(row)).toEqual(['C', 'A', 'D']);
     expect(issues).toEqual([{ column: 'id', reason: 'its predecessors form a cycle' }]);
   });
 });

@@ -27,7 +27,7 @@ const orderTypes: ExpectedTable = {
   table: 'order_types',
   targetOwned: ['description', 'category', 'base_price', 'input_schema', 'is_active'],
   legacyJson: ['customization'],
-  seedSql: ORDER_TYPE_SEEDS,
+  seeds: { sql: ORDER_TYPE_SEEDS, adoptedBy: 'legacy_course_id' },
   sql: `
     select pg_temp.ref('order_type', c.id) as id,
       c.id as legacy_course_id,

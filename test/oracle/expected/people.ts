@@ -24,7 +24,7 @@ const offices: ExpectedTable = {
       o.doctor_id as legacy_doctor_user_id,
       '{}' as legacy_data
     from dispatch_office o`,
-  complete: addCountryAndPhone,
+  completed: { columns: ['country_code', 'phone_e164'], by: addCountryAndPhone },
 };
 
 function addCountryAndPhone(rows: readonly TextRow[]): void {

@@ -5,15 +5,22 @@ export type ExpectedTable = {
   readonly table: string;
   /**
    * Yields the live rows: `id` and every replicated column under the target's names, also those
-   * whose migration is still to come. A table without `legacy_data` is a derived one.
+   * whose migration is still to come.
    */
   readonly sql: string;
   /** Rows that the migrations plant: what they are until a row of `sql` takes their id. */
-  readonly seedSql?: string;
-  /** Columns whose value is legacy JSON: the target's server decides what becomes of the text. */
+  readonly seeds?: {
+    readonly sql: string;
+    /** Null in a seed that no legacy row ever adopted. */
+    readonly adoptedBy: string;
+  };
+  /** Columns whose value is legacy JSON: a server decides what becomes of the text. */
   readonly legacyJson?: readonly string[];
-  /** Adds the columns that need a library or a walk. */
-  readonly complete?: (rows: readonly TextRow[], source: Session) => Promise<void> | void;
+  /** Columns that need a library or a walk, and what adds them. */
+  readonly completed?: {
+    readonly columns: readonly string[];
+    readonly by: (rows: readonly TextRow[], source: Session) => Promise<void> | void;
+  };
   /** Which rows of the target are meant, as a condition; all of them without one. */
   readonly part?: string;
   /** Columns that replication never writes, so nothing can be said of them. */

@@ -33,7 +33,7 @@ const workflowTemplates: ExpectedTable = {
         when 'refinement' then 'refinement' else 'unknown' end as case_type,
       '{}' as legacy_data
     from dispatch_template t left join dispatch_course c on c.id = t.course_id`,
-  complete: addSteps,
+  completed: { columns: ['steps'], by: addSteps },
 };
 
 const TEMPLATES_OF_STEPS = `

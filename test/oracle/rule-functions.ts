@@ -1,10 +1,10 @@
 /**
- * The rules that several tables share, as temporary functions of the source's server: target ids
+ * The rules that several tables share, as temporary functions of a server: target ids
  * (rule 1 of the target schema), padded numbers (mapping 3.6) and the lists of codes (3.3).
  *
  * They say the same as the engine does, by other means; nothing here may be taken from there.
  */
-export const SOURCE_FUNCTIONS = `
+export const RULE_FUNCTIONS = `
   -- Version 8: the first 48 bits name the entity.
   create function pg_temp.id_head(entity text) returns text language sql immutable strict as $$
     select substr(encode(sha256(convert_to(entity, 'UTF8')), 'hex'), 1, 8) || '-'
