@@ -1,6 +1,7 @@
+import type pg from 'pg';
 import { backoffMs } from '../connectors/postgres/backoff.ts';
 import { PostgresSourceReader } from '../connectors/postgres/barrier.ts';
-import { openClient } from '../connectors/postgres/connection.ts';
+import { openClient, textRows } from '../connectors/postgres/connection.ts';
 import { runHeartbeat } from '../connectors/postgres/heartbeat.ts';
 import { judgeSlot } from '../connectors/postgres/judge-slot.ts';
 import { mirrorTables } from '../connectors/postgres/mirror-tables.ts';
@@ -35,6 +36,7 @@ export class Engine {
   readonly #context: EngineContext;
   readonly #model: Model;
   readonly #reader: PostgresSourceReader;
+  #sourceClockAheadMs = 0;
 
   private constructor(context: EngineContext, model: Model) {
     this.#context = context;
@@ -84,6 +86,7 @@ export class Engine {
       if (stored === null) throw new TandemError('NOT_SET_UP', { stream: config.stream });
       const source = await openClient(config.source, 'position');
       try {
+        this.#sourceClockAheadMs = await clockAheadMs(source, this.#context.clock);
         const found = {
           source: await identifySource(source),
           slot: await readSlot(source, config.slot),
@@ -184,6 +187,7 @@ export class Engine {
         maxRoots: config.maxRootsPerBatch,
         stopShare: config.stopShare,
         onTruncate: config.onTruncate,
+        sourceClockAheadMs: this.#sourceClockAheadMs,
       };
       const applier = await Applier.open({
         client,
@@ -200,4 +204,11 @@ export class Engine {
       throw error;
     }
   }
+}
+
+/** How far the source's clock is ahead of ours, to within half a round trip. */
+async function clockAheadMs(source: pg.Client, clock: Clock): Promise<number> {
+  const before = clock.now();
+  const [row] = await textRows(source, 'select extract(epoch from clock_timestamp()) * 1000');
+  return Number(row?.[0] ?? before) - (before + clock.now()) / 2;
 }

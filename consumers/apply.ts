@@ -25,6 +25,8 @@ export type ApplyOptions = {
   /** Share of an entity's roots in quarantine above which it stops. */
   readonly stopShare: number;
   readonly onTruncate: 'stop' | 'apply' | 'ignore';
+  /** What the source's clock is ahead of ours: heartbeats are stamped there. Default 0. */
+  readonly sourceClockAheadMs?: number;
 };
 
 /** Where the stream stands, as this process last saw or wrote it. */
@@ -160,7 +162,7 @@ export class Applier {
       rowsByEntity: tx.roots,
       phaseMs: tx.phaseMs,
       position: batch.position,
-      heartbeatLagMs: batch.heartbeat === null ? null : Date.now() - batch.heartbeat.sentAtMs,
+      heartbeatLagMs: this.#heartbeatLagMs(batch),
     });
     return true;
   }
@@ -188,8 +190,7 @@ export class Applier {
   async #advance(batch: Batch): Promise<void> {
     const { stream } = this.#options;
     const at = batch.heartbeat === null ? null : new Date(batch.heartbeat.sentAtMs).toISOString();
-    const lag =
-      batch.heartbeat === null ? null : Math.max(0, Date.now() - batch.heartbeat.sentAtMs);
+    const lag = this.#heartbeatLagMs(batch);
     const [row] = await preparedRows(
       this.#client,
       'select tandem.advance($1, $2, $3, $4, $5, $6, $7)',
@@ -204,6 +205,13 @@ export class Applier {
       ],
     );
     if (row?.[0] !== 't') throw this.#taken();
+  }
+
+  /** From the source's clock to now by the same clock. */
+  #heartbeatLagMs({ heartbeat }: Batch): number | null {
+    if (heartbeat === null) return null;
+    const now = Date.now() + (this.#options.sourceClockAheadMs ?? 0);
+    return Math.max(0, now - heartbeat.sentAtMs);
   }
 
   #taken(): TandemError {

@@ -29,7 +29,7 @@ const REFERENCE = `
     parent_key text not null,
     parent_id uuid not null,
     first_seen_at timestamptz not null default now(),
-    primary key (entity, root_key, target_id, target_column)`;
+    primary key (entity, root_key, target_table, target_id, target_column)`;
 
 const TABLES: readonly string[] = [
   `create table if not exists tandem.position (

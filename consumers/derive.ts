@@ -119,7 +119,9 @@ export class Deriver {
     const byTable = new Map<string, Line[]>();
     for (const root of roots) {
       if (root.mapped.kind !== 'rows' || root.heldBy.length > 0) continue;
-      const nulls: SetNulls = new Set(root.unresolved.map((m) => `${m.targetId} ${m.column}`));
+      const nulls: SetNulls = new Set(
+        root.unresolved.map((m) => `${m.targetTable} ${m.targetId} ${m.column}`),
+      );
       for (const planned of root.mapped.rows) {
         const lines = byTable.get(planned.table);
         const line = { root: root.key, planned, nulls };
@@ -271,7 +273,7 @@ function encodeLine(table: TargetTable, writer: RowWriter, line: Line): (string 
   const cells = encodeRow(table, writer.columns, line.planned.row);
   if (line.nulls.size === 0) return cells;
   return cells.map((cell, i) =>
-    line.nulls.has(`${line.planned.id} ${writer.columns[i]?.name ?? ''}`) ? null : cell,
+    line.nulls.has(`${table.name} ${line.planned.id} ${writer.columns[i]?.name ?? ''}`) ? null : cell,
   );
 }
 

@@ -49,8 +49,8 @@ const RENEWED: Readonly<Record<Mark, readonly string[]>> = {
   issue: [],
 };
 const KEYS: Readonly<Record<Mark, readonly string[]>> = {
-  held: ['entity', 'root_key', 'target_id', 'target_column'],
-  unresolved: ['entity', 'root_key', 'target_id', 'target_column'],
+  held: ['entity', 'root_key', 'target_table', 'target_id', 'target_column'],
+  unresolved: ['entity', 'root_key', 'target_table', 'target_id', 'target_column'],
   excluded: ['entity', 'root_key'],
   quarantine: ['entity', 'root_key'],
   issue: ['entity', 'root_key', 'target_column', 'reason'],

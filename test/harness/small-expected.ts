@@ -2,6 +2,8 @@ import { uuidOf } from '../../core/uuid.ts';
 import type { Bench, LegacyRow } from './apply-bench.ts';
 import { TARGET_TABLES, type TargetTableName } from './small-schema.ts';
 
+export type { TargetTableName };
+
 /** The rows of every legacy table, by the text of their key. */
 export type LegacyState = Map<string, Map<string, LegacyRow>>;
 
@@ -249,12 +251,12 @@ function settle(
   const line = (row: Planned, column: string) => `${row.entity} ${row.key} ${row.table} ${column}`;
   for (;;) {
     const here = new Set(rows.map((row) => `${row.table} ${row.id}`));
-    const isMissing = (it: Reference | null): it is Reference =>
+    const isMissing = (it: Reference | null) =>
       it !== null &&
       !here.has(`${it.table} ${it.id}`) &&
       tombstones.get(it.table)?.has(it.id) !== true;
     const isHeld = (row: Planned) =>
-      Object.values(row.references).some((it) => isMissing(it) && it.must);
+      Object.values(row.references).some((it) => it?.must === true && isMissing(it));
     const gone = new Set(rows.filter(isHeld).map((row) => `${row.entity} ${row.key}`));
     if (gone.size > 0) {
       rows = rows.filter((row) => !gone.has(`${row.entity} ${row.key}`));
@@ -263,7 +265,7 @@ function settle(
     for (const row of planned) {
       if (rows.includes(row)) continue;
       for (const [column, it] of Object.entries(row.references)) {
-        if (isMissing(it) && it.must) held.add(line(row, column));
+        if (it?.must === true && isMissing(it)) held.add(line(row, column));
       }
     }
     const unresolved = new Set<string>();
@@ -272,7 +274,7 @@ function settle(
       const values: Record<string, string | null> = { id: row.id, ...row.values };
       for (const [column, it] of Object.entries(row.references)) {
         if (isMissing(it)) unresolved.add(line(row, column));
-        values[column] = isMissing(it) ? null : (it?.id ?? null);
+        values[column] = it === null || isMissing(it) ? null : it.id;
       }
       const table = tables.get(row.table) ?? new Map<string, ExpectedRow>();
       tables.set(row.table, table.set(row.id, values));
