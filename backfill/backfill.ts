@@ -7,7 +7,7 @@ import { addJob, openJobs } from '../consumers/jobs.ts';
 import type { Model } from '../consumers/model.ts';
 import { targetName } from '../consumers/write-rows.ts';
 import type { DerivedEntity } from '../core/entity.ts';
-import type { Observer } from '../core/ports.ts';
+import type { Clock, Observer } from '../core/ports.ts';
 import { uuidRange } from '../core/uuid.ts';
 import type { Lsn } from '../core/version.ts';
 import { bulkDerive, type DeriveContext } from './bulk-derive.ts';
@@ -27,6 +27,7 @@ export type BackfillContext = {
   /** Runs jobs in the ordinary way; the backfill closes it. */
   readonly applier: () => Promise<{ applier: Applier; close: () => Promise<void> }>;
   readonly observer: Observer;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 };
 

@@ -7,10 +7,11 @@ import {
   textRows,
   type Database,
 } from '../connectors/postgres/connection.ts';
+import { barrier } from '../connectors/postgres/barrier.ts';
 import { ident, literal } from '../connectors/postgres/sql.ts';
 import { mirrorName } from '../consumers/mirror-schema.ts';
 import type { MirrorTable } from '../core/mirror-table.ts';
-import type { Observer } from '../core/ports.ts';
+import type { Clock, Observer } from '../core/ports.ts';
 import { formatLsn, type Lsn } from '../core/version.ts';
 import {
   chunkBounds,
@@ -34,6 +35,7 @@ export type LoadContext = {
   readonly workers: number;
   readonly chunkRows: number;
   readonly observer: Observer;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 };
 
@@ -193,11 +195,12 @@ async function copyRows(job: {
 }
 
 /**
- * A range of a mirror table that holds rows already (the slot was made anew): what the source has
- * now wins over what is older than the slot, and what it has no more becomes a tombstone.
+ * A range of a mirror table that holds rows already (the slot was made anew, or a column was added):
+ * read again at a barrier, so that what the source has wins over all that is older, and what it has
+ * no more becomes a tombstone.
  */
 async function reload(
-  { consistentPoint }: LoadContext,
+  { clock, signal }: LoadContext,
   pair: Pair,
   table: MirrorTable,
   chunk: Chunk,
@@ -206,7 +209,7 @@ async function reload(
   const mirror = mirrorName(table);
   const columns = table.columns.map(({ name }) => ident(name));
   const key = columns.slice(0, table.keyLength);
-  const version = literal(formatLsn(consistentPoint));
+  const version = literal(formatLsn(await barrier(pair.source, { clock, signal })));
   await target.query(
     `create temporary table tandem_reload on commit drop as select ${columns.join(', ')} from ${mirror} where false`,
   );

@@ -115,7 +115,7 @@ export class Engine {
 
   /** Loads and derives what is missing. */
   async backfill(signal: AbortSignal): Promise<void> {
-    const { config, observer } = this.#context;
+    const { config, observer, clock } = this.#context;
     const { consistentPoint } = await this.position();
     await backfill({
       source: config.source,
@@ -127,6 +127,7 @@ export class Engine {
       portionRows: PORTION_ROWS,
       applier: () => this.#applier(),
       observer,
+      clock,
       signal,
     });
   }

@@ -45,8 +45,18 @@ function createIndex(table: MirrorTable, columns: readonly string[]): string {
   return `create index if not exists ${ident(name)} on ${mirrorName(table)} (${columns.map(ident).join(', ')})`;
 }
 
+/** A table that is read with other columns than before has to be read, and all derived, again. */
 function recordMirror(table: MirrorTable): string {
   const columns = JSON.stringify(table.columns.map(({ name, sourceType }) => [name, sourceType]));
-  return `insert into tandem.mirror (table_name, columns) values (${literal(table.name)}, ${literal(columns)}::jsonb)
-    on conflict (table_name) do update set columns = excluded.columns`;
+  const json = `${literal(columns)}::jsonb`;
+  return `with changed as (
+      update tandem.mirror set columns = ${json}, loaded_at = null
+      where table_name = ${literal(table.name)} and columns <> ${json} returning table_name
+    ), forgotten as (
+      delete from tandem.chunk where subject in (select table_name from changed)
+    ), again as (
+      update tandem.entity set derived_at = null where exists (select from changed)
+    )
+    insert into tandem.mirror (table_name, columns) values (${literal(table.name)}, ${json})
+    on conflict do nothing`;
 }
