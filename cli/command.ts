@@ -30,17 +30,17 @@ export type Context = {
   readonly notes: Output;
   readonly workFolder: string;
   /** Every setting as it was given, right or wrong. */
-  reading(): Reading;
+  readonly reading: () => Reading;
   /** @throws TandemError `CONFIG_INVALID` */
-  config(): Promise<Config>;
+  readonly config: () => Promise<Config>;
   /** @throws TandemError `MAPPING_INVALID` */
-  mapping(): Promise<LoadedMapping>;
+  readonly mapping: () => Promise<LoadedMapping>;
   /** The log and the progress display of this run. */
-  observer(): Promise<Observer>;
+  readonly observer: () => Promise<Observer>;
   /** Aborts at the first SIGINT or SIGTERM after this call; a second one ends the process at once. */
-  stopSignal(): AbortSignal;
+  readonly stopSignal: () => AbortSignal;
   /** Asks a yes-or-no question; null where there is nobody to ask. */
-  confirm(question: string): Promise<boolean | null>;
+  readonly confirm: (question: string) => Promise<boolean | null>;
 };
 
 /** An option of one command, beside the settings, which every command takes. */

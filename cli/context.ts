@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { Observer } from '../core/ports.ts';
 import type { Context, Output } from './command.ts';
-import type { Config } from './config.ts';
+import type { Config, Settings } from './config.ts';
 import type { LoadedMapping } from './load-mapping.ts';
 import type { Progress } from './progress.ts';
 import type { Reading } from './read-settings.ts';
@@ -39,7 +39,7 @@ export function createContext(options: ContextOptions): Context & { close(): voi
   let progress: Progress | undefined;
   const observer = once(async (): Promise<Observer> => {
     const settings = await validSettings(options.reading());
-    const made = await makeObserver(options, settings.LOG_LEVEL, settings.LOG_FORMAT);
+    const made = await makeObserver(options, settings);
     progress = made.progress;
     return made.observer;
   });
@@ -79,17 +79,18 @@ export function makeOutput(stream: NodeJS.WriteStream, redact: () => Redact): Ou
 
 async function makeObserver(
   { streams, redact }: ContextOptions,
-  level: Config['logLevel'],
-  chosen: Config['logFormat'],
+  settings: Settings,
 ): Promise<{ observer: Observer; progress: Progress }> {
   const { createLog, createObserver } = await import('./log.ts');
-  const { barProgress, plainProgress } = await import('./progress.ts');
+  const { plainProgress } = await import('./progress.ts');
+  const { loadBars, stepProgress } = await import('./step-progress.ts');
   const { stderr } = streams;
   const isTerminal = stderr.isTTY === true;
+  const { LOG_LEVEL: level, LOG_FORMAT: chosen, STATUS_SECONDS: summarySeconds } = settings;
   const format = chosen === 'auto' ? (isTerminal ? 'pretty' : 'json') : chosen;
   const clock = { now: () => Date.now() };
   const progress = isTerminal
-    ? barProgress({ clock, stream: stderr, makeBars: await loadBars(stderr) })
+    ? stepProgress({ clock, stream: stderr, bars: await loadBars(stderr) })
     : plainProgress({
         clock,
         write: (line) => void stderr.write(line),
@@ -102,28 +103,13 @@ async function makeObserver(
     write: (line) => progress.write(line),
     redact: (text) => redact()(text),
   });
-  const observer = createObserver(log, progress);
+  const observer = createObserver(log, progress, summarySeconds);
   return { observer, progress };
 }
 
 function rounded(line: { perSecond: number | null; secondsLeft: number | null }) {
   const round = (value: number | null) => (value === null ? null : Math.round(value));
   return { perSecond: round(line.perSecond), secondsLeft: round(line.secondsLeft) };
-}
-
-async function loadBars(stream: NodeJS.WriteStream) {
-  const { default: bars } = await import('cli-progress');
-  return (format: unknown) =>
-    new bars.MultiBar({
-      format: format as string,
-      stream,
-      hideCursor: true,
-      clearOnComplete: false,
-      stopOnComplete: false,
-      fps: 8,
-      // Signals are ours: a library that ends the process would cut a batch off.
-      gracefulExit: false,
-    });
 }
 
 /** The first signal asks, the second ends the process at once. */

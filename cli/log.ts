@@ -1,5 +1,6 @@
 import pino from 'pino';
 import type { BatchReport, Facts, Observer } from '../core/ports.ts';
+import { BatchSummary } from './batch-summary.ts';
 import type { Config } from './config.ts';
 import type { Progress } from './progress.ts';
 import type { Redact } from './redact.ts';
@@ -49,13 +50,12 @@ async function readable(options: LogOptions, write: (line: string) => void) {
     translateTime: 'SYS:HH:MM:ss',
     ignore: 'pid,hostname,name,event',
     hideObject: true,
-    singleLine: true,
     messageFormat: (line) => {
       const { event, ...facts } = line;
       const shown = Object.entries(facts)
         .filter(([name]) => !['level', 'time', 'msg'].includes(name))
         .map(([name, value]) => `${name}=${factText(value)}`);
-      return [String(event ?? line['msg'] ?? ''), ...shown].join(' ');
+      return [factText(event ?? line['msg'] ?? ''), ...shown].join(' ');
     },
   });
 }
@@ -65,10 +65,19 @@ function factText(value: unknown): string {
   return /[\s"=]/.test(text) ? JSON.stringify(text) : text;
 }
 
+/** After these nothing more is shown of how far a step is. */
+const ENDS_OF_PROGRESS: ReadonlySet<string> = new Set(['backfill complete', 'streaming']);
+
 /** Hands what the engine tells to the log and the progress display. */
-export function createObserver(log: pino.Logger, progress: Progress): Observer {
+export function createObserver(
+  log: pino.Logger,
+  progress: Progress,
+  summarySeconds = 10,
+): Observer {
+  const summary = new BatchSummary(summarySeconds * 1000);
   return {
     event(name, facts = {}, level = 'info') {
+      if (ENDS_OF_PROGRESS.has(name)) progress.close();
       log[level]({ event: name, ...plainFacts(facts) });
     },
     progress(step, subject, done, total) {
@@ -76,6 +85,8 @@ export function createObserver(log: pino.Logger, progress: Progress): Observer {
     },
     batch(report) {
       if (log.isLevelEnabled('debug')) log.debug(batchFacts(report));
+      const facts = summary.add(report, Date.now());
+      if (facts !== null) log.info({ event: 'streamed', ...plainFacts(facts) });
     },
   };
 }

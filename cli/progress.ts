@@ -1,6 +1,4 @@
-import type { MultiBar, SingleBar } from 'cli-progress';
 import type { Clock } from '../core/ports.ts';
-import { formatCount, formatSeconds } from './units.ts';
 
 /** Shows how far long steps are. */
 export interface Progress {
@@ -86,70 +84,3 @@ export function plainProgress(options: {
     close: () => undefined,
   };
 }
-
-/** On a terminal: one bar per step and subject, with rows per second and the time left. */
-export function barProgress(options: {
-  readonly clock: Pick<Clock, 'now'>;
-  readonly stream: NodeJS.WriteStream;
-  /** Loaded by the caller, and only on a terminal. */
-  readonly makeBars: (format: BarFormat) => MultiBar;
-}): Progress {
-  const tasks = new Map<string, { bar: SingleBar; rate: Rate }>();
-  let bars: MultiBar | null = null;
-  const progress: Progress = {
-    update(step, subject, done, total) {
-      const key = `${step} ${subject}`;
-      bars ??= options.makeBars(barLine);
-      let task = tasks.get(key);
-      if (task === undefined) {
-        task = { rate: new Rate(), bar: bars.create(total ?? 0, done, { step, subject }) };
-        tasks.set(key, task);
-      }
-      task.rate.add(options.clock.now(), done);
-      // An estimate may have been too small.
-      task.bar.setTotal(Math.max(total ?? 0, done));
-      task.bar.update(done, { step, subject, total, perSecond: task.rate.perSecond() });
-      if (total !== null && done >= total) task.bar.stop();
-      if ([...tasks.values()].every(({ bar }) => !bar.isActive)) progress.close();
-    },
-    write(line) {
-      if (bars === null) options.stream.write(line);
-      else bars.log(line.endsWith('\n') ? line : `${line}\n`);
-    },
-    close() {
-      bars?.stop();
-      bars = null;
-      tasks.clear();
-    },
-  };
-  return progress;
-}
-
-type BarState = { readonly value: number; readonly progress: number };
-type BarPayload = {
-  readonly step: string;
-  readonly subject: string;
-  readonly total?: number | null;
-  readonly perSecond?: number | null;
-};
-export type BarFormat = (options: unknown, state: BarState, payload: BarPayload) => string;
-
-const WIDTH = 24;
-
-/** `load  dispatch_task        ████████░░░░  54%  2,700,000 rows  210,000/s  11 s left`. */
-export const barLine: BarFormat = (_options, state, payload) => {
-  const { step, subject, total = null, perSecond = null } = payload;
-  const share = total === null || total === 0 ? state.progress : Math.min(1, state.value / total);
-  const full = Math.round(share * WIDTH);
-  const left = secondsLeft(state.value, total, perSecond);
-  return [
-    `${step.padEnd(7)}${subject.padEnd(28)}`,
-    '█'.repeat(full) + '░'.repeat(WIDTH - full),
-    `${Math.floor(share * 100)}%`.padStart(4),
-    `${formatCount(state.value)} rows`.padStart(17),
-    perSecond === null ? '' : `${formatCount(perSecond)}/s`.padStart(11),
-    left === null || share === 1 ? '' : `${formatSeconds(left)} left`,
-  ]
-    .join(' ')
-    .trimEnd();
-};

@@ -7,14 +7,9 @@ import { ensurePublication, planPublication } from '../connectors/postgres/publi
 import { createSlot, dropSlot, readSlot } from '../connectors/postgres/slot.ts';
 import { identifySource, type SourceIdentity } from '../connectors/postgres/source-identity.ts';
 import {
-  applyMigration,
   HISTORY_SQL,
-  migrationSql,
-  openMigrationClient,
   pendingMigrations,
-  prepareHistory,
   readMigrations,
-  recordedMigrations,
   type Migration,
 } from '../connectors/supabase/migrations.ts';
 import { controlSchemaSql } from '../consumers/control-schema.ts';
@@ -25,6 +20,13 @@ import { TandemError } from '../core/errors.ts';
 import type { MirrorTable } from '../core/mirror-table.ts';
 import { readUsages } from '../core/usage.ts';
 import { formatLsn, parseLsn, type Lsn } from '../core/version.ts';
+import {
+  applyMigration,
+  migrationSql,
+  openMigrationClient,
+  prepareHistory,
+  recordedMigrations,
+} from './apply-migrations.ts';
 import { systemIdentifier } from './check/source-facts.ts';
 import type { Config } from './config.ts';
 import type { LoadedMapping } from './load-mapping.ts';
@@ -169,7 +171,7 @@ async function setUpControl(target: pg.Client, report: SetupOptions['report']): 
   await runAll(target, controlSchemaSql(), 'control schema');
   report({
     step: 'control schema',
-    outcome: there == null ? 'made' : 'there',
+    outcome: typeof there === 'string' ? 'there' : 'made',
     detail: 'schemas tandem and legacy',
   });
 }
@@ -210,7 +212,7 @@ async function setUpMirror(
 ): Promise<void> {
   const statements = await mirrorPlan(target, mapping, tables);
   await runAll(target, statements, 'mirror');
-  const isNew = statements.some((statement) => !isRecord(statement));
+  const isNew = statements.some(isDefinition);
   report({
     step: 'mirror',
     outcome: isNew ? 'made' : 'there',
@@ -251,7 +253,8 @@ function isThere(twin: CatalogTable, statement: string): boolean {
   return index !== undefined && twin.indexes.some(({ name }) => name === index);
 }
 
-const isRecord = (statement: string) => /^\s*insert into tandem\.mirror/.test(statement);
+/** Not a record of what is read, which is written every time. */
+const isDefinition = (statement: string) => /^\s*(create|alter) /.test(statement);
 
 const WAITING_MS = 3000;
 

@@ -43,8 +43,24 @@ function waitingText({ rows, oldestSeconds }: Waiting): string {
     : `${formatCount(rows)}, the oldest for ${formatSeconds(oldestSeconds)}`;
 }
 
-/** Per entity: source rows = applied + held + quarantined + excluded. */
-export function accountLines(accounts: readonly EntityAccount[]): string[] {
+/**
+ * Per entity: source rows = applied + held + quarantined + excluded. Notes stand at the right, or
+ * below where that is wider than `columns`.
+ */
+export function accountLines(accounts: readonly EntityAccount[], columns = Infinity): string[] {
+  const beside = table(accounts, notes);
+  if (beside.every((line) => line.length <= columns)) return beside;
+  const below = accounts.map((account) => ({ entity: account.entity, note: notes(account) }));
+  return [
+    ...table(accounts, () => ''),
+    ...below.filter(({ note }) => note !== '').map(({ entity, note }) => `${entity}: ${note}`),
+  ];
+}
+
+function table(
+  accounts: readonly EntityAccount[],
+  note: (account: EntityAccount) => string,
+): string[] {
   const head = ['entity', 'source rows', 'applied', 'held', 'quarantined', 'excluded', ''];
   const rows = accounts.map((account) => [
     account.entity,
@@ -53,7 +69,7 @@ export function accountLines(accounts: readonly EntityAccount[]): string[] {
     formatCount(account.held),
     formatCount(account.quarantined),
     formatCount([...account.excluded.values()].reduce((sum, count) => sum + count, 0)),
-    notes(account),
+    note(account),
   ]);
   const widths = head.map((cell, i) =>
     Math.max(cell.length, ...rows.map((row) => row[i]?.length ?? 0)),

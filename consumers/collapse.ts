@@ -1,6 +1,6 @@
 import type { ChangeEvent } from '../core/change-event.ts';
 import { keyText, type Cell, type Image, type MirrorTable } from '../core/mirror-table.ts';
-import type { Version } from '../core/version.ts';
+import { compareVersions, type Version } from '../core/version.ts';
 
 /** What a key is to become: its newest image in the batch, or gone. */
 export type Final = {
@@ -10,6 +10,8 @@ export type Final = {
   readonly key: Image;
   /** Where the unsent columns are to be taken from: the key the row had before a key change. */
   readonly carriedFrom: string | null;
+  /** The batch deletes the key before: what the mirror holds of it is another row. */
+  readonly isAnotherRow: boolean;
 };
 
 /** One captured update of a journaled table, in the order of the source. */
@@ -32,9 +34,10 @@ export type TableChanges = {
 };
 
 /**
- * Reduces events to one image per key: later ones win, and an unchanged TOAST value keeps what an
- * earlier one in the batch said. A key change is a delete and a create, and the create's unsent
- * values are those of the old key.
+ * Reduces events to one image per key: the newest version wins, wherever it stands in the batch (a
+ * redelivery may repeat an old one behind it), and an unchanged TOAST value keeps what an earlier
+ * one in the batch said. A key change is a delete and a create, and the create's unsent values are
+ * those of the old key.
  */
 export function collapse(
   events: readonly ChangeEvent[],
@@ -78,36 +81,48 @@ function write(
   version: Version,
   earlier: Final | undefined,
 ): void {
+  if (isLate(changes, key, version)) return;
   const image = earlier?.image ? fill(row, earlier.image) : row;
   changes.finals.set(key, {
     version,
     image,
     key: row.slice(0, changes.table.keyLength),
     carriedFrom: earlier?.carriedFrom ?? null,
+    isAnotherRow: earlier?.isAnotherRow ?? false,
   });
+}
+
+/** Not newer than what the batch holds of this key already. */
+function isLate({ finals }: TableChanges, key: string, version: Version): boolean {
+  const known = finals.get(key);
+  return known !== undefined && compareVersions(version, known.version) <= 0;
 }
 
 function remove(changes: TableChanges, key: Image, version: Version): void {
   const text = keyText(changes.table, key);
+  if (isLate(changes, text, version)) return;
   changes.finals.set(text, {
     version,
     image: null,
     key: key.slice(0, changes.table.keyLength),
     carriedFrom: null,
+    isAnotherRow: false,
   });
 }
 
 function moveKey(changes: TableChanges, oldKey: Image, row: Image, version: Version): void {
   const from = keyText(changes.table, oldKey);
-  const earlier = changes.finals.get(from);
+  const to = keyText(changes.table, row);
+  const earlier = isLate(changes, from, version) ? undefined : changes.finals.get(from);
   const image = earlier?.image ? fill(row, earlier.image) : row;
   remove(changes, oldKey, version);
-  const isComplete = !image.includes(undefined);
-  changes.finals.set(keyText(changes.table, row), {
+  if (isLate(changes, to, version)) return;
+  changes.finals.set(to, {
     version,
     image,
     key: row.slice(0, changes.table.keyLength),
-    carriedFrom: isComplete ? null : (earlier?.carriedFrom ?? from),
+    carriedFrom: image.includes(undefined) ? (earlier?.carriedFrom ?? from) : null,
+    isAnotherRow: changes.finals.get(to)?.image === null,
   });
 }
 

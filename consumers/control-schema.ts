@@ -128,6 +128,12 @@ const TABLES: readonly string[] = [
     change jsonb not null,
     primary key (entity, root_key)
   )`,
+  `create table if not exists tandem.journal_last (
+    entity text not null,
+    root_key text not null,
+    at timestamptz not null,
+    primary key (entity, root_key)
+  )`,
   `create table if not exists tandem.job (
     id bigint generated always as identity primary key,
     entity text not null,

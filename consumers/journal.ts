@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { arrayLiteral, ident } from '../connectors/postgres/sql.ts';
-import { textRows } from '../connectors/postgres/connection.ts';
+import { preparedRows, textRows } from '../connectors/postgres/connection.ts';
 import type { JournalEntity } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
 import { Ref } from '../core/outcome.ts';
@@ -36,6 +36,8 @@ export class Journals {
   readonly #consistentAfter: ReadonlyMap<string, Lsn>;
   readonly #loaders: ReadonlyMap<JournalEntity, TreeLoader>;
   #entries: Entry[] = [];
+  /** By entity and key: when the newest entry was made. */
+  #last = new Map<string, { readonly at: string; readonly isNew: boolean }>();
 
   /** @param consistentAfter by table: up to there the copy may be newer than the stream */
   constructor(model: Model, consistentAfter: ReadonlyMap<string, Lsn>) {
@@ -48,6 +50,7 @@ export class Journals {
 
   forget(): void {
     this.#entries = [];
+    this.#last = new Map();
   }
 
   /** Collects the updates of one table. Call before its merge. */
@@ -56,18 +59,38 @@ export class Journals {
     const from = this.#consistentAfter.get(changes.table.name);
     const steps = changes.steps.filter((s) => from === undefined || s.version.commitLsn > from);
     if (journals.length === 0 || steps.length === 0) return;
-    const unknown = steps.filter((step) => step.before === null).map((step) => step.key);
-    const stored = await merge.stored(client, [...new Set(unknown)]);
+    const keys = [...new Set(steps.map((step) => step.key))];
+    const stored = await merge.stored(client, keys);
+    for (const journal of journals) await this.#readLast(client, journal, keys);
     const last = new Map<string, Image>();
     for (const step of steps) {
       const known = stored.get(step.key);
       // Late: the merge will reject it, so nothing was seen.
       if (known !== undefined && compareVersions(step.version, known.version) <= 0) continue;
-      const before = last.get(step.key) ?? step.before ?? known?.image;
-      if (before === undefined) continue;
+      const base = last.get(step.key) ?? known?.image ?? null;
+      const before =
+        step.before === null || base === null ? (step.before ?? base) : fill(step.before, base);
+      if (before === null) continue;
       const after = fill(step.image, before);
       last.set(step.key, after);
       for (const journal of journals) this.#add(journal, step, before, after);
+    }
+  }
+
+  /** When each key's newest entry was made, as far as this transaction does not know it. */
+  async #readLast(
+    client: pg.ClientBase,
+    entity: JournalEntity,
+    keys: readonly string[],
+  ): Promise<void> {
+    const rows = await preparedRows(
+      client,
+      'select root_key, at from tandem.journal_last where entity = $1 and root_key = any($2::text[])',
+      [entity.name, arrayLiteral(keys)],
+    );
+    for (const [key, at] of rows) {
+      const name = lastKey(entity, key ?? '');
+      if (!this.#last.has(name)) this.#last.set(name, { at: at ?? '', isNew: false });
     }
   }
 
@@ -79,9 +102,11 @@ export class Journals {
       after: loader.tree(after) as never,
       version: step.version satisfies Version,
       at: step.committedAt,
+      previousAt: this.#last.get(lastKey(entity, step.key))?.at ?? null,
     };
     const outcome = entity.map(change);
     if (outcome.kind !== 'rows') return;
+    this.#last.set(lastKey(entity, step.key), { at: step.committedAt, isNew: true });
     const table = this.#target(entity);
     const foreign = new Map(references(table));
     for (const { row } of outcome.rows) {
@@ -107,8 +132,10 @@ export class Journals {
   /** Appends what was collected; what lacks a not-null parent waits for it. Call after deriving. */
   async append(client: pg.ClientBase): Promise<void> {
     const entries = this.#entries;
-    this.#entries = [];
+    const last = [...this.#last].filter(([, { isNew }]) => isNew);
+    this.forget();
     if (entries.length === 0) return;
+    await writeLast(client, last);
     const missing = await this.#missing(client, entries);
     for (const entry of entries) {
       const lacking = entry.refs.filter((r) => missing.has(`${r.table} ${r.ref.uuid}`));
@@ -202,4 +229,24 @@ export class Journals {
       ]);
     }
   }
+}
+
+const lastKey = (entity: JournalEntity, key: string) => JSON.stringify([entity.name, key]);
+
+async function writeLast(
+  client: pg.ClientBase,
+  last: readonly (readonly [string, { readonly at: string }])[],
+): Promise<void> {
+  const names = last.map(([name]) => JSON.parse(name) as [string, string]);
+  await preparedRows(
+    client,
+    `insert into tandem.journal_last (entity, root_key, at)
+     select * from unnest($1::text[], $2::text[], $3::timestamptz[])
+     on conflict (entity, root_key) do update set at = excluded.at`,
+    [
+      arrayLiteral(names.map(([entity]) => entity)),
+      arrayLiteral(names.map(([, key]) => key)),
+      arrayLiteral(last.map(([, { at }]) => at)),
+    ],
+  );
 }

@@ -11,7 +11,7 @@ import {
 } from '../core/mirror-table.ts';
 import type { SourceReader } from '../core/ports.ts';
 import type { Usage } from '../core/usage.ts';
-import { formatLsn, parseLsn, type Lsn, type Version } from '../core/version.ts';
+import { compareVersions, formatLsn, parseLsn, type Lsn, type Version } from '../core/version.ts';
 import { fill, type Final, type TableChanges } from './collapse.ts';
 import {
   deleteStatement,
@@ -113,14 +113,22 @@ export class TableMerge {
     return changed;
   }
 
-  /** A moved row takes its unsent values from the mirror row of its old key. */
+  /**
+   * A moved row takes its unsent values from the mirror row of its old key, if that is still the row
+   * that moved. One that is there under its new key already (copied late) keeps its own.
+   */
   async #carry(client: pg.ClientBase, finals: readonly Final[]): Promise<void> {
     const moved = finals.filter((final) => final.carriedFrom !== null && final.image !== null);
     if (moved.length === 0) return;
-    const from = await this.stored(client, [...new Set(moved.map((f) => f.carriedFrom ?? ''))]);
+    const ownKey = (final: Final) => keyText(this.table, final.key);
+    const keys = moved.flatMap((final) => [final.carriedFrom ?? '', ownKey(final)]);
+    const stored = await this.stored(client, [...new Set(keys)]);
     for (const final of moved) {
-      const older = from.get(final.carriedFrom ?? '');
-      if (older !== undefined && final.image !== null) final.image = fill(final.image, older.image);
+      const older = stored.get(final.carriedFrom ?? '');
+      const hasOwn = !final.isAnotherRow && stored.has(ownKey(final));
+      if (older === undefined || hasOwn || final.image === null) continue;
+      if (compareVersions(older.version, final.version) >= 0) continue;
+      final.image = fill(final.image, older.image);
     }
   }
 
@@ -131,7 +139,9 @@ export class TableMerge {
       ...versionArrays(partial),
     ]);
     const keys = new Set(rows.map((row) => keyText(this.table, row)));
-    return partial.filter((final) => keys.has(keyText(this.table, final.key)));
+    return partial.filter(
+      (final) => final.isAnotherRow || keys.has(keyText(this.table, final.key)),
+    );
   }
 
   async #readAgain(
@@ -147,7 +157,7 @@ export class TableMerge {
     const found = new Map(rows.map((row) => [keyText(this.table, row), row]));
     for (const final of missing) {
       const image = found.get(keyText(this.table, final.key)) ?? null;
-      (image === null ? gone : whole).push({ version, image, key: final.key, carriedFrom: null });
+      (image === null ? gone : whole).push({ ...final, version, image, carriedFrom: null });
     }
   }
 

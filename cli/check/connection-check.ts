@@ -91,7 +91,7 @@ async function checkPooling(database: Database, client: pg.Client): Promise<Chec
     `select pg_backend_pid(), current_setting('idle_in_transaction_session_timeout')`,
   );
   const { processID } = client as unknown as { processID?: number | null };
-  const hasOtherPid = processID != null && String(processID) !== row?.[0];
+  const hasOtherPid = typeof processID === 'number' && String(processID) !== row?.[0];
   const lostOptions = row?.[1] !== '5min';
   const setting = database.side === 'source' ? 'SOURCE_URL' : 'TARGET_URL';
   const mend = `Give ${setting} the direct connection string (Supabase: db.<project>.supabase.co, port 5432).`;

@@ -90,7 +90,7 @@ async function hasSeedRow(target: TargetView, reference: OpenReference): Promise
   const { table, column, identity } = reference;
   const parent = target.tables.get(table)?.columns.get(column)?.references;
   // Without a foreign key there is no table to look in.
-  if (parent == null) return false;
+  if (typeof parent !== 'string') return false;
   const { schema, relation } = splitTableName(parent);
   const { first, last } = uuidRange(identity);
   const rows = await textRows(

@@ -10,7 +10,6 @@ import {
   editedMigrations,
   pendingMigrations,
   readMigrations,
-  recordedMigrations,
 } from '../../connectors/supabase/migrations.ts';
 import { readPosition } from '../../consumers/position.ts';
 import { readTargetTables } from '../../consumers/target-tables.ts';
@@ -19,6 +18,7 @@ import { ERROR_POLICY, TandemError } from '../../core/errors.ts';
 import { splitTableName } from '../../core/mirror-table.ts';
 import { readUsages } from '../../core/usage.ts';
 import { parseLsn } from '../../core/version.ts';
+import { recordedMigrations } from '../apply-migrations.ts';
 import type { Config } from '../config.ts';
 import { readAccess } from '../list-tables.ts';
 import type { LoadedMapping } from '../load-mapping.ts';

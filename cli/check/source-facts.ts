@@ -61,7 +61,7 @@ const READ = `
     'mayCreate', has_database_privilege(current_database(), 'create'),
     'mayEmit', (select coalesce(bool_or(has_function_privilege(oid, 'execute')), false)
       from pg_proc where proname = 'pg_logical_emit_message'
-        and proargtypes[1] = 'text'::regtype),
+        and proargtypes[2] = 'text'::regtype),
     'publication', (select json_build_object('owner', pg_get_userbyid(p.pubowner),
         'isOwned', pg_has_role(p.pubowner, 'usage')) from pg_publication p where p.pubname = $1),
     'longTransactions', coalesce((select json_agg(json_build_object('pid', pid,

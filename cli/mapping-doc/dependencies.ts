@@ -26,8 +26,9 @@ export function dependenciesOf(entity: Entity, texts: readonly string[]): Depend
     for (const leaf of leaves) {
       stale += leaf.others.length;
       const changed = tryLeaf(leaf, cells, { run, found });
-      // Going on from what made a difference leads to what only shows behind it.
-      if (changed.length === 0 || choices.below(2) === 0) continue;
+      // Going on from what made a difference leads to what only shows behind it; but it also hides
+      // what only shows where nothing is set, so half of the trees stay as they were made.
+      if (round % 4 < 2 || changed.length === 0 || choices.below(2) === 0) continue;
       leaf.holder[leaf.key] = choices.of(changed);
       cells = cellsOf(run());
     }

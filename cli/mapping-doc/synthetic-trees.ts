@@ -65,7 +65,7 @@ const TEXTS = [
 const valueOf = (shape: ShapeNode, column: string, choices: Choices): unknown => {
   const spec = shape.table.columns[column];
   if (spec === undefined) return null;
-  if (spec.nullable && choices.below(4) === 0) return null;
+  if (spec.nullable && choices.below(choices.isBare ? 2 : 4) === 0) return null;
   const isPlain = spec.kind === 'text' && choices.below(2) === 0;
   return choices.of(isPlain ? TEXTS : choices.candidates(spec.kind));
 };

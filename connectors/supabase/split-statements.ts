@@ -52,10 +52,11 @@ function endsWith(sql: string, start: number, end: number, text: string): boolea
 
 /** The offset behind what stands at `at`: a quoted text, a comment, or one character. */
 function skip(sql: string, at: number): number {
-  switch (sql[at]) {
+  const character = sql.charAt(at);
+  switch (character) {
     case "'":
     case '"':
-      return behind(sql, sql[at] ?? '', at + 1);
+      return behind(sql, character, at + 1);
     case '$':
       return skipDollar(sql, at);
     case '-':

@@ -247,7 +247,7 @@ export class Bench implements AsyncDisposable {
 
 /** Commit times follow the versions. */
 export const committedAt = ({ commitLsn }: Version): string =>
-  new Date(Date.UTC(2024, 0, 1) + Number(commitLsn) * 1000).toISOString();
+  new Date(Date.UTC(2024, 0, 1) + Number(commitLsn % 1_000_000n) * 1000).toISOString();
 
 export function pidOf(client: pg.Client): number {
   return (client as unknown as { processID: number }).processID;

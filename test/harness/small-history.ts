@@ -143,8 +143,11 @@ export type History = {
   readonly lastVersion: Version;
 };
 
-/** Plays steps against an empty source. A step that cannot be is left out. */
-export function play(bench: Bench, steps: readonly Step[]): History {
+/**
+ * Plays steps against an empty source, until there are `most` events. A step that cannot be is left
+ * out.
+ */
+export function play(bench: Bench, steps: readonly Step[], most = Infinity): History {
   const final: LegacyState = new Map(MAKERS.map(({ table }) => [table, new Map()]));
   const events: ChangeEvent[] = [];
   const everSeen = new Set<string>();
@@ -153,6 +156,7 @@ export function play(bench: Bench, steps: readonly Step[]): History {
   for (const { table: n, kind, key, other, values, keepsLarge, endsTransaction } of steps) {
     const maker = CHOICE[n % CHOICE.length];
     if (maker === undefined) continue;
+    if (events.length >= most) break;
     const { table, large } = maker;
     const rows = final.get(table) ?? new Map<string, LegacyRow>();
     const textOf = (row: LegacyRow) => keyText(bench.table(table), bench.image(table, row));

@@ -8,7 +8,7 @@ import { freshDatabase, freshPair, testServerUrl } from '../harness/database.ts'
 import { selfSigned } from './cli-certificate.ts';
 import { smallWorkplace, urlWith } from './cli-small-mapping.ts';
 
-test.each([
+test.each<[string, (url: URL) => void, string, RegExp, RegExp]>([
   [
     'a wrong password',
     (url: URL) => (url.password = 'wrong'),
@@ -51,37 +51,34 @@ test.each([
     /does not support SSL/,
     /SSL_CA|_SSL/,
   ],
-] as const)(
-  '%s: one message with the next step, on either side',
-  async (_, change, code, reason, mend) => {
-    await using pair = await freshPair();
-    using work = await smallWorkplace(pair);
-    const { SOURCE_URL = '', TARGET_URL = '' } = work.environment;
-    for (const [side, flag, url] of [
-      ['source', '--source', SOURCE_URL],
-      ['target', '--target', TARGET_URL],
-    ] as const) {
-      const broken = [flag, urlWith(url, change)];
-      const checked = await work.check(...broken);
-      expect(checked.code).toBe(1);
-      expect(checked.of(`${side}: log in`)).toMatchObject({
-        status: 'failure',
-        found: expect.stringMatching(reason) as unknown,
-        mend: expect.stringMatching(mend) as unknown,
-      });
-      const other = side === 'source' ? 'target' : 'source';
-      expect(checked.of(`${other}: log in`).status).toBe('ok');
+])('%s: one message with the next step, on either side', async (_, change, code, reason, mend) => {
+  await using pair = await freshPair();
+  using work = await smallWorkplace(pair);
+  const { SOURCE_URL = '', TARGET_URL = '' } = work.environment;
+  for (const [side, flag, url] of [
+    ['source', '--source', SOURCE_URL],
+    ['target', '--target', TARGET_URL],
+  ] as const) {
+    const broken = [flag, urlWith(url, change)];
+    const checked = await work.check(...broken);
+    expect(checked.code).toBe(1);
+    expect(checked.of(`${side}: log in`)).toMatchObject({
+      status: 'failure',
+      found: expect.stringMatching(reason) as unknown,
+      mend: expect.stringMatching(mend) as unknown,
+    });
+    const other = side === 'source' ? 'target' : 'source';
+    expect(checked.of(`${other}: log in`).status).toBe('ok');
 
-      const ran = await work.run('setup', ...broken);
-      expect(ran).toMatchObject({ code: 1, out: '' });
-      expect(ran.err.split('\n')).toHaveLength(3);
-      expect(ran.err).toMatch(
-        new RegExp(`^error: (${side.toUpperCase()}_)?${code} side=${side} .*\nnext: {2}.+\n$`),
-      );
-      expect(ran.err).not.toContain('wrong');
-    }
-  },
-);
+    const ran = await work.run('setup', ...broken);
+    expect(ran).toMatchObject({ code: 1, out: '' });
+    expect(ran.err.split('\n')).toHaveLength(3);
+    expect(ran.err).toMatch(
+      new RegExp(`^error: (${side.toUpperCase()}_)?${code} side=${side} .*\nnext: {2}.+\n$`),
+    );
+    expect(ran.err).not.toContain('wrong');
+  }
+});
 
 test('a role that may not log in is told apart from a wrong password', async () => {
   await using pair = await freshPair();

@@ -92,7 +92,7 @@ test('a migration that fails leaves nothing behind, and says which statement it 
   const { code, err } = await work.run('setup');
   expect(code).toBe(1);
   expect(err).toMatch(
-    /^error: TARGET_FAILED .*sqlstate=42P01 .*file=20260102000000_more\.sql statement=2 reason=relation "public\.b" does not exist\nnext:  .+\n$/,
+    /^error: TARGET_FAILED .*sqlstate=42P01 .*file=20260102000000_more\.sql statement=2 reason=relation "public\.b" does not exist\nnext: {2}.+\n$/,
   );
   expect(await pair.target.query(`select to_regclass('public.a') as a`)).toEqual([{ a: null }]);
   expect(await pair.target.query(MIGRATIONS)).toHaveLength(1);

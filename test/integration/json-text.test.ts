@@ -66,7 +66,10 @@ const number = fc
     whole: near(4, 131_072),
     fractionFirst: fc.constantFrom('0', '7'),
     fraction: near(4, 16_383),
-    exponent: fc.oneof(near(4, 131_072, 16_383, 1_073_741_818, 1_073_741_828, 2_147_483_647), fc.bigInt()),
+    exponent: fc.oneof(
+      near(4, 131_072, 16_383, 1_073_741_818, 1_073_741_828, 2_147_483_647),
+      fc.bigInt(),
+    ),
     exponentSign: fc.constantFrom(null, 'e', 'E+', 'e-', 'e-00'),
   })
   .map((it) => {

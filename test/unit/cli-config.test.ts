@@ -136,10 +136,9 @@ test('a file that --env-file names must exist', () => {
 });
 
 test('any login that is percent-encoded comes out as it was, and never shows its password', () => {
-  const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 });
+  const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
   fc.assert(
     fc.property(text, text, text, (user, password, database) => {
-      fc.pre([user, password, database].every((it) => it.isWellFormed()));
       const [u, p, d] = [user, password, database].map(encodeURIComponent);
       const url = `postgresql://${u}:${p}@host:1234/${d}?sslmode=disable`;
       expect(parseDatabaseUrl(url)).toMatchObject({

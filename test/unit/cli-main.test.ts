@@ -10,7 +10,7 @@ test('without a command, and with --help, the commands are listed', async () => 
   const help = await work.run('--help');
   expect(help.code).toBe(0);
   for (const { name, summary } of COMMANDS) {
-    expect(help.out).toMatch(new RegExp(`^  ${name} +${summary}`, 'm'));
+    expect(help.out).toMatch(new RegExp(`^  ${name} +${summary.slice(0, 30)}`, 'm'));
   }
   expect((await work.run()).code).toBe(2);
 });

@@ -124,7 +124,9 @@ const stateLog: ExpectedTable = {
       'unknown' as to_status,
       e.changed_at::timestamptz as changed_at,
       pg_temp.ref('profile', e.actor_id) as changed_by_id,
-      e.changed_at::timestamptz - e.before_at::timestamptz as duration_in_previous,
+      -- An interval could not be infinite before PostgreSQL 17: such a difference has no value.
+      case when isfinite(e.changed_at) and isfinite(e.before_at)
+        then e.changed_at::timestamptz - e.before_at::timestamptz end as duration_in_previous,
       'state_log' as origin,
       e.id as legacy_state_id,
       null as source_commit_lsn,

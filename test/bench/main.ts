@@ -1,0 +1,98 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { Bench } from './bench.ts';
+import { describeMachine, describeServer } from './machine.ts';
+import { measureBackfill } from './measure-backfill.ts';
+import { measureDerive } from './measure-derive.ts';
+import { measureLatency } from './measure-latency.ts';
+import { measureLoad } from './measure-load.ts';
+import { measureStream } from './measure-stream.ts';
+import { parseOptions, USAGE, type Options, type Section } from './options.ts';
+import { formatTable, type Line, type Measured } from './report.ts';
+import { formatProfile } from './summarize-profile.ts';
+import { World } from './world.ts';
+
+// `npm run bench`: what the engine reaches on this machine, beside what the servers can do.
+
+const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Measured>>> = {
+  backfill: measureBackfill,
+  load: measureLoad,
+  derive: measureDerive,
+  stream: measureStream,
+  latency: measureLatency,
+};
+/** These start from what a backfill leaves. */
+const AFTER_BACKFILL: readonly Section[] = ['derive', 'stream', 'latency'];
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  let options: Options;
+  try {
+    options = parseOptions(args);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    return 2;
+  }
+  if (options.profile !== null) mkdirSync(options.profile, { recursive: true });
+  const world = await World.create();
+  const isStopped = closeOnSignal(world);
+  try {
+    await measure(new Bench(world, options));
+    return 0;
+  } catch (error) {
+    // The servers are gone in the middle of whatever was running.
+    if (!isStopped()) console.error(error);
+    return 1;
+  } finally {
+    await world.close();
+  }
+}
+
+async function measure(bench: Bench): Promise<void> {
+  const { world, options } = bench;
+  bench.say(`two servers run; filling the source, scale ${options.scale}`);
+  await world.fill(options.scale);
+  const results: Partial<Record<Section, object>> = {};
+  const lines: Line[] = [];
+  const wanted = new Set(options.sections);
+  if (AFTER_BACKFILL.some((section) => wanted.has(section))) wanted.add('backfill');
+  for (const [section, run] of Object.entries(MEASURE) as [Section, (typeof MEASURE)[Section]][]) {
+    if (!wanted.has(section)) continue;
+    const measured = await run(bench);
+    results[section] = measured.facts;
+    lines.push(...measured.lines);
+  }
+  const machine = describeMachine();
+  const servers = {
+    source: await describeServer(world.sourceUrl),
+    target: await describeServer(world.targetUrl('postgres')),
+  };
+  bench.say('done');
+  console.log(`scale ${options.scale}, ${options.rounds} rounds, medians`);
+  console.log(`machine ${JSON.stringify(machine)}`);
+  console.log(`servers ${JSON.stringify(servers.target)}\n`);
+  console.log(formatTable(lines));
+  for (const profile of bench.profiles) console.log(`\n${formatProfile(profile)}`);
+  if (options.json !== null) {
+    const at = new Date().toISOString();
+    const { scale, rounds, updates } = options;
+    const whole = { at, scale, rounds, updates, machine, servers, lines, results };
+    writeFileSync(options.json, `${JSON.stringify(whole, null, 2)}\n`);
+  }
+}
+
+/** The first signal stops everything and leaves nothing behind; a second one leaves it to watchdogs. */
+function closeOnSignal(world: World): () => boolean {
+  let stopped = false;
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.on(signal, () => {
+      if (stopped) process.exit(code);
+      stopped = true;
+      void world.close().finally(() => process.exit(code));
+    });
+  }
+  return () => stopped;
+}

@@ -1,0 +1,66 @@
+import { parseArgs } from 'node:util';
+
+export const SECTIONS = ['backfill', 'load', 'derive', 'stream', 'latency'] as const;
+export type Section = (typeof SECTIONS)[number];
+
+const SCALES = ['tiny', 'small', 'medium', 'full'] as const;
+
+export type Options = {
+  readonly scale: (typeof SCALES)[number];
+  readonly sections: readonly Section[];
+  /** Where the JSON goes; null: nowhere. */
+  readonly json: string | null;
+  /** Updates in a backlog of the stream. */
+  readonly updates: number;
+  /** How often each measurement and its floor are repeated; medians count. */
+  readonly rounds: number;
+  /** A folder for CPU profiles of the engine; null: none are taken. */
+  readonly profile: string | null;
+};
+
+const UPDATES = { tiny: 2000, small: 20_000, medium: 100_000, full: 200_000 } as const;
+
+export const USAGE = `npm run bench -- [options]
+  --scale tiny|small|medium|full   rows of the synthetic legacy system (default medium)
+  --only ${SECTIONS.join(',')}   measure only these
+  --updates N                      updates in the backlog that the stream drains
+  --rounds N                       repetitions; the median counts (default 3)
+  --json FILE                      write everything measured to a file
+  --profile FOLDER                 write CPU profiles of the engine there, and print their top`;
+
+/** @throws Error whose message says what is wrong with the command line */
+export function parseOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      scale: { type: 'string', default: 'medium' },
+      only: { type: 'string', default: SECTIONS.join(',') },
+      updates: { type: 'string' },
+      rounds: { type: 'string', default: '3' },
+      json: { type: 'string' },
+      profile: { type: 'string' },
+    },
+  });
+  const scale = oneOf('--scale', SCALES, values.scale);
+  const wanted = values.only.split(',').map((name) => oneOf('--only', SECTIONS, name.trim()));
+  return {
+    scale,
+    sections: SECTIONS.filter((section) => wanted.includes(section)),
+    json: values.json ?? null,
+    updates: whole('--updates', values.updates ?? String(UPDATES[scale])),
+    rounds: whole('--rounds', values.rounds),
+    profile: values.profile ?? null,
+  };
+}
+
+function oneOf<T extends string>(option: string, known: readonly T[], text: string): T {
+  const found = known.find((name) => name === text);
+  if (found === undefined) throw new Error(`${option}: ${text} is not one of ${known.join(', ')}`);
+  return found;
+}
+
+function whole(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`${option}: ${text} is no number`);
+  return value;
+}

@@ -1,0 +1,37 @@
+/** What a worker is asked to do, on one pair of databases. */
+export type Task = {
+  readonly sourceUrl: string;
+  readonly targetUrl: string;
+  readonly work:
+    | { readonly kind: 'load' }
+    | { readonly kind: 'backfill' }
+    /** Until this many changes are committed; null: until `stop`. */
+    | { readonly kind: 'stream'; readonly events: number | null };
+  /** Where a CPU profile of the work goes; null: none is taken. */
+  readonly profile: string | null;
+};
+
+/** What the engine told its observer. */
+export type Told = {
+  readonly atMs: number;
+  readonly name: string;
+  readonly facts: Readonly<Record<string, string | number | boolean | null>>;
+};
+
+export type WorkerReport = {
+  /** Of the work alone: the process, its modules and both catalogues were there before. */
+  readonly seconds: number;
+  /** User and system time of the whole process meanwhile. */
+  readonly cpuSeconds: number;
+  readonly peakMemoryBytes: number | null;
+  readonly events: number;
+  readonly batches: number;
+  /** Summed over all batches. */
+  readonly phaseMs: Readonly<Record<string, number>>;
+  readonly told: readonly Told[];
+};
+
+export type ToWorker = Task | 'stop';
+export type FromWorker =
+  | { readonly kind: 'done'; readonly report: WorkerReport }
+  | { readonly kind: 'failed'; readonly message: string };

@@ -1,0 +1,112 @@
+import { tmpdir } from 'node:os';
+import { loadMirror } from '../../backfill/load.ts';
+import { buildConfig } from '../../cli/build-config.ts';
+import { systemClock } from '../../cli/clock.ts';
+import type { Config } from '../../cli/config.ts';
+import { Engine } from '../../cli/engine.ts';
+import { readSettings } from '../../cli/read-settings.ts';
+import mapping from '../../transforms/mapping.ts';
+import { peakMemory } from './machine.ts';
+import { profiled } from './profiler.ts';
+import { Recorder } from './recorder.ts';
+import type { FromWorker, Task, ToWorker, WorkerReport } from './worker-task.ts';
+
+// The engine in a process of its own, with the settings that users get, on one task.
+
+const stop = new AbortController();
+
+process.on('message', (message: ToWorker) => {
+  if (message === 'stop') stop.abort();
+  else void answer(message);
+});
+
+async function answer(task: Task): Promise<void> {
+  tell(
+    await perform(task).then(
+      (report): FromWorker => ({ kind: 'done', report }),
+      (error: unknown): FromWorker => ({ kind: 'failed', message: explain(error) }),
+    ),
+  );
+}
+
+/** Only our own machine's made-up rows are in these databases, so the cause may be shown. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? `\ncaused by ${explain(error.cause)}` : '';
+  return `${error.stack ?? error.message}${cause}`;
+}
+
+function tell(message: FromWorker): void {
+  process.send?.(message, () => process.disconnect());
+}
+
+async function perform(task: Task): Promise<WorkerReport> {
+  const config = configOf(task);
+  const recorder = new Recorder();
+  const engine = await Engine.open({ config, mapping, observer: recorder, clock: systemClock });
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  await profiled(task.profile, () => work(task, config, engine, recorder));
+  const end = task.work.kind === 'stream' ? (recorder.lastCommitAt ?? start) : performance.now();
+  const { user, system } = process.cpuUsage(cpu);
+  return {
+    seconds: (end - start) / 1000,
+    cpuSeconds: (user + system) / 1e6,
+    peakMemoryBytes: peakMemory(process.pid),
+    events: recorder.events,
+    batches: recorder.batches,
+    phaseMs: recorder.phaseMs,
+    told: recorder.told,
+  };
+}
+
+async function work(
+  { work }: Task,
+  config: Config,
+  engine: Engine,
+  recorder: Recorder,
+): Promise<void> {
+  switch (work.kind) {
+    case 'load':
+      return load(config, engine, recorder);
+    case 'backfill':
+      return engine.backfill(stop.signal);
+    case 'stream':
+      return streamUntil(engine, recorder, work.events);
+  }
+}
+
+function configOf({ sourceUrl, targetUrl }: Task): Config {
+  const plain = (url: string) => `${url}?sslmode=disable`;
+  const reading = readSettings({
+    flags: {},
+    environment: { SOURCE_URL: plain(sourceUrl), TARGET_URL: plain(targetUrl) },
+    workFolder: tmpdir(),
+    envFile: null,
+  });
+  return buildConfig(reading, tmpdir());
+}
+
+async function load(config: Config, engine: Engine, observer: Recorder): Promise<void> {
+  const { consistentPoint } = await engine.position();
+  await loadMirror({
+    source: config.source,
+    target: config.target,
+    tables: [...engine.model.mirror.values()],
+    consistentPoint,
+    workers: config.backfillWorkers,
+    chunkRows: config.chunkRows,
+    observer,
+    clock: systemClock,
+    signal: stop.signal,
+  });
+}
+
+async function streamUntil(
+  engine: Engine,
+  recorder: Recorder,
+  events: number | null,
+): Promise<void> {
+  if (events !== null) recorder.atEvents(events, () => stop.abort());
+  await engine.stream(stop.signal);
+}

@@ -1,0 +1,305 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { ChangeEvent } from '../../core/change-event.ts';
+import { Bench, version, type LegacyRow } from '../harness/apply-bench.ts';
+import { SPECIAL_NAMES } from '../harness/small-mapping.ts';
+
+let bench: Bench;
+beforeAll(async () => {
+  bench = await Bench.open();
+});
+afterAll(async () => {
+  await bench[Symbol.asyncDispose]();
+});
+beforeEach(async () => {
+  await bench.reset();
+});
+
+let clock = 0;
+const put = (table: string, row: LegacyRow): ChangeEvent =>
+  bench.write('update', table, row, version(1, ++clock));
+const user = (id: number, name: string, email: string | null = null) =>
+  put('auth_user', { id, name, email });
+const users = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, i) => user(from + i, `user ${from + i}`));
+
+const quarantine = () =>
+  bench.query(
+    `select root_key::int as key, error_class as error, attempts from tandem.quarantine
+     where entity = 'profile' order by 1`,
+  );
+const refusedKeys = async () => (await quarantine()).map((row) => row['key']);
+const appliedIds = async () =>
+  (await bench.query('select legacy_id from profiles where deleted_at is null order by 1')).map(
+    (row) => row['legacy_id'],
+  );
+
+test('a row that map rejects or throws on is in quarantine, the others are applied', async () => {
+  await using open = await bench.applier();
+  await bench.apply(
+    open,
+    ...users(1, 3),
+    user(4, SPECIAL_NAMES.rejected),
+    user(5, SPECIAL_NAMES.throws),
+    user(6, SPECIAL_NAMES.excluded),
+  );
+  expect(await appliedIds()).toEqual([1, 2, 3]);
+  expect(await quarantine()).toEqual([
+    { key: 4, error: 'MAPPING_REJECTED_ROW', attempts: 1 },
+    { key: 5, error: 'MAPPING_THREW', attempts: 1 },
+  ]);
+  const texts = await bench.query('select message from tandem.quarantine');
+  expect(JSON.stringify(texts)).not.toContain(SPECIAL_NAMES.throws);
+});
+
+test('a row that the target refuses is found among many; all others are applied', async () => {
+  await using open = await bench.applier();
+  const bad = new Map([
+    [3, user(3, SPECIAL_NAMES.refused)],
+    [17, user(17, SPECIAL_NAMES.tooLong)],
+    [40, user(40, SPECIAL_NAMES.refused)],
+    [41, user(41, SPECIAL_NAMES.refused)],
+    [64, user(64, SPECIAL_NAMES.tooLong)],
+  ]);
+  await bench.apply(open, ...users(1, 64).map((event, i) => bad.get(i + 1) ?? event));
+  expect(await refusedKeys()).toEqual([...bad.keys()]);
+  expect(await appliedIds()).toHaveLength(64 - bad.size);
+  const [row] = await bench.query(`select message from tandem.quarantine where root_key = '3'`);
+  expect(row?.['message']).toMatch(/sqlstate=23514.*constraint=profiles_name_check/);
+});
+
+test('a text that is too long is refused, never cut', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, user(1, SPECIAL_NAMES.tooLong), user(2, 'fits'));
+  expect(await refusedKeys()).toEqual([1]);
+  expect(await appliedIds()).toEqual([2]);
+});
+
+test('a row that leaves out a column is in quarantine and stops nobody', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, user(1, 'ada'), user(2, SPECIAL_NAMES.leavesOut));
+  await bench.apply(open, user(3, SPECIAL_NAMES.leavesOut), user(4, 'ben'));
+  expect(await refusedKeys()).toEqual([2, 3]);
+  expect(await appliedIds()).toEqual([1, 4]);
+});
+
+test('an entry counts its attempts, and goes when the row is applied, excluded or deleted', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, user(1, SPECIAL_NAMES.rejected));
+  const [first] = await bench.query('select first_seen_at::text as at from tandem.quarantine');
+  await bench.apply(open, user(1, SPECIAL_NAMES.refused));
+  await bench.apply(open, user(1, SPECIAL_NAMES.throws));
+  expect(await quarantine()).toEqual([{ key: 1, error: 'MAPPING_THREW', attempts: 3 }]);
+  expect(await bench.query('select first_seen_at::text as at from tandem.quarantine')).toEqual([
+    first,
+  ]);
+  await bench.apply(open, user(1, 'ada'));
+  expect(await refusedKeys()).toEqual([]);
+  expect(await appliedIds()).toEqual([1]);
+  for (const end of [user(1, SPECIAL_NAMES.excluded), null]) {
+    await bench.apply(open, user(1, SPECIAL_NAMES.rejected));
+    expect(await refusedKeys()).toEqual([1]);
+    await bench.apply(open, end ?? bench.remove('auth_user', { id: 1 }, version(1, ++clock)));
+    expect(await refusedKeys()).toEqual([]);
+    expect(await appliedIds()).toEqual([]);
+  }
+});
+
+test('a refused row keeps what it was, and its children keep pointing at it', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, user(1, 'ada'), put('patient', { id: 1, user_id: 1 }));
+  await bench.apply(open, user(1, SPECIAL_NAMES.refused));
+  expect(await refusedKeys()).toEqual([1]);
+  expect(await bench.query('select name from profiles')).toEqual([{ name: 'ada' }]);
+  expect(await bench.query('select name, deleted_at from patients')).toEqual([
+    { name: SPECIAL_NAMES.refused, deleted_at: null },
+  ]);
+});
+
+test('what hangs on a refused row is held, and applied when the row is', async () => {
+  await using open = await bench.applier();
+  await bench.apply(
+    open,
+    user(1, SPECIAL_NAMES.refused),
+    put('patient', { id: 1, user_id: 1 }),
+    put('instruction', { id: 1, patient_id: 1, status: 1 }),
+  );
+  expect(await bench.query('select entity from tandem.held order by 1')).toEqual(
+    ['order', 'patient', 'summary', 'summary', 'summary'].map((entity) => ({ entity })),
+  );
+  await bench.apply(open, user(1, 'ada'));
+  await bench.runJobs(open);
+  expect(await bench.query('select entity from tandem.held')).toEqual([]);
+  expect(await bench.query('select patient_name from orders')).toEqual([{ patient_name: 'ada' }]);
+});
+
+const emails = async () => {
+  const rows = await bench.query('select legacy_id, email from profiles where email is not null');
+  return Object.fromEntries(rows.map((row) => [String(row['legacy_id']), row['email']]));
+};
+
+test('a value that two rows must not share: the second is in quarantine, also where the target looks at commit', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, user(1, 'ada', 'a@x'), ...users(2, 5));
+  await bench.apply(open, user(6, 'eva', 'a@x'), ...users(7, 9));
+  expect(await refusedKeys()).toEqual([6]);
+  expect(await appliedIds()).toEqual([1, 2, 3, 4, 5, 7, 8, 9]);
+});
+
+test('a unique value that moves from row to row in one batch refuses nobody', async () => {
+  await using open = await bench.applier();
+  const number = (id: number, number: string | null) =>
+    put('instruction', { id, patient_id: 1, status: 1, number });
+  await bench.apply(open, user(1, 'ada', 'a@x'), user(2, 'ben', 'b@x'), user(3, 'eva'));
+  await bench.apply(open, put('patient', { id: 1, user_id: 1 }));
+  await bench.apply(open, number(1, 'one'), number(2, 'two'), number(3, null));
+  // Given to its new owner before it is taken from the old one, as the batch collapses.
+  await bench.apply(
+    open,
+    user(3, 'eva', 'a@x'),
+    user(1, 'ada', 'b@x'),
+    user(2, 'ben'),
+    number(3, 'one'),
+    number(1, 'two'),
+    number(2, null),
+  );
+  expect(await bench.query('select entity, root_key from tandem.quarantine')).toEqual([]);
+  expect(await emails()).toEqual({ 1: 'b@x', 3: 'a@x' });
+  expect(await bench.query('select number from orders order by id')).toEqual(
+    ['two', null, 'one'].map((it) => ({ number: it })),
+  );
+});
+
+test('two rows may swap a unique value where the target looks at the end, with a bad row beside', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, user(1, 'ada', 'a@x'), user(2, 'ben', 'b@x'));
+  await bench.apply(
+    open,
+    user(1, 'ada', 'b@x'),
+    user(3, SPECIAL_NAMES.refused),
+    user(2, 'ben', 'a@x'),
+  );
+  expect(await refusedKeys()).toEqual([3]);
+  expect(await emails()).toEqual({ 1: 'b@x', 2: 'a@x' });
+});
+
+test('rows that point at each other are all applied although one beside them is refused', async () => {
+  await using open = await bench.applier();
+  const office = (id: number, parent: number | null) =>
+    put('office', { id, name: `office ${id}`, parent_id: parent });
+  await bench.apply(
+    open,
+    office(1, 2),
+    office(2, 3),
+    office(3, 1),
+    put('jaw', { id: 1, kind: 'k' }),
+    put('instruction', { id: 1, patient_id: 1, status: 1, upper_jaw_id: 1 }),
+    put('patient', { id: 1, user_id: 1, office_id: 3 }),
+    user(1, 'ada'),
+    user(2, SPECIAL_NAMES.refused),
+  );
+  expect(await refusedKeys()).toEqual([2]);
+  expect(
+    await bench.query(
+      'select count(parent_id)::int as parents, count(*)::int as rows from offices',
+    ),
+  ).toEqual([{ parents: 3, rows: 3 }]);
+  expect(await bench.query('select order_id is not null as ok from jaws')).toEqual([{ ok: true }]);
+  expect(await bench.query('select upper_jaw_id is not null as ok from orders')).toEqual([
+    { ok: true },
+  ]);
+  expect(await bench.query('select entity from tandem.unresolved')).toEqual([]);
+});
+
+test('an entity with too many refused rows stops; the others and the mirror go on', async () => {
+  await using open = await bench.applier();
+  const many = Array.from({ length: 120 }, (_, i) => user(i + 1, SPECIAL_NAMES.refused));
+  await bench.apply(open, ...many, put('office', { id: 1, name: 'a' }));
+  expect(await bench.query('select name, state from tandem.entity')).toEqual([
+    { name: 'profile', state: 'stopped' },
+  ]);
+  expect(bench.notes.named('entity stopped')).toHaveLength(1);
+  expect(await bench.query('select name from offices')).toEqual([{ name: 'a' }]);
+  expect(await bench.query('select count(*)::int as n from legacy.auth_user')).toEqual([
+    { n: 120 },
+  ]);
+  await bench.apply(open, user(200, 'ada'), put('office', { id: 2, name: 'b' }));
+  expect(await appliedIds()).toEqual([]);
+  expect(await bench.query('select count(*)::int as n from offices')).toEqual([{ n: 2 }]);
+});
+
+test('an entity whose map rejects too many stops, as one whose rows the target refuses', async () => {
+  await using open = await bench.applier();
+  const many = Array.from({ length: 51 }, (_, i) => user(i + 1, SPECIAL_NAMES.rejected));
+  await bench.apply(open, ...many);
+  expect(await bench.query('select name, state from tandem.entity')).toEqual([
+    { name: 'profile', state: 'stopped' },
+  ]);
+});
+
+test('that an entity stopped is forgotten when its batch is rolled back', async () => {
+  // In the first attempt the profiles stop, then the office's commit is refused.
+  await bench.query(
+    'alter table offices add constraint once unique (name) deferrable initially deferred',
+  );
+  try {
+    await using open = await bench.applier();
+    const many = Array.from({ length: 51 }, (_, i) => user(i + 1, SPECIAL_NAMES.rejected));
+    await bench.apply(
+      open,
+      ...many,
+      user(60, 'ada'),
+      put('office', { id: 1, name: 'a' }),
+      put('office', { id: 2, name: 'a' }),
+    );
+    const [state] = await bench.query(`select state from tandem.entity where name = 'profile'`);
+    const refused = await refusedKeys();
+    // Either it is stopped and says so, or it went on; not silently neither.
+    expect([state?.['state'], refused.length > 0]).toEqual(['stopped', true]);
+    expect(await bench.query('select count(*)::int as n from offices')).toEqual([{ n: 1 }]);
+  } finally {
+    await bench.query('alter table offices drop constraint once');
+  }
+});
+
+test('in a transaction in pieces and in a job refused rows are found too', async () => {
+  await using open = await bench.applier({ maxRoots: 4 });
+  const events = users(1, 20).map((event, i) =>
+    i % 7 === 3 ? user(i + 1, SPECIAL_NAMES.refused) : event,
+  );
+  const pieces = [events.slice(0, 5), events.slice(5, 13), events.slice(13)];
+  for (const [i, piece] of pieces.entries()) {
+    await open.applier.apply(bench.batch(piece, { complete: i === 2 }));
+  }
+  expect(await refusedKeys()).toEqual([4, 11, 18]);
+  expect(await appliedIds()).toHaveLength(17);
+  // A job derives all of them again.
+  await bench.query(`insert into tandem.job (entity, reason) values ('profile', 'test')`);
+  await bench.query('delete from tandem.quarantine');
+  expect(await bench.runJobs(open)).toBeGreaterThan(4);
+  expect(await refusedKeys()).toEqual([4, 11, 18]);
+});
+
+test('a parent that somebody removed by hand is found missing, in a batch, in pieces and in a job', async () => {
+  await using open = await bench.applier();
+  const office = (id: number) => put('office', { id, name: 'a' });
+  const patient = (id: number, office: number) =>
+    put('patient', { id, user_id: 1, office_id: office });
+  await bench.apply(open, user(1, 'ada'), office(1), office(2), office(3));
+  await bench.apply(open, patient(1, 1), patient(2, 2), patient(3, 3));
+  await bench.query('update patients set office_id = null; delete from offices');
+  const unresolved = () =>
+    bench.query(`select root_key from tandem.unresolved where entity = 'patient' order by 1`);
+  await bench.apply(open, put('patient', { id: 1, user_id: 1, office_id: 1, note: 'new' }));
+  expect(await unresolved()).toEqual([{ root_key: '1' }]);
+  await bench.apply(open, office(1), office(2), office(3));
+  await bench.query('update patients set office_id = null; delete from offices');
+  const piece = put('patient', { id: 2, user_id: 1, office_id: 2, note: 'new' });
+  await open.applier.apply(bench.batch([piece], { complete: false }));
+  await open.applier.apply(bench.batch([]));
+  await bench.query(
+    `insert into tandem.job (entity, values, reason) values ('patient', '{3}', 'test')`,
+  );
+  await bench.runJobs(open);
+  expect((await unresolved()).map((row) => row['root_key'])).toEqual(['1', '2', '3'].slice(-2));
+  expect(await bench.query('select entity from tandem.quarantine')).toEqual([]);
+});
