@@ -138,7 +138,11 @@ async function copyMapped(
     const table = context.model.targets.get(name);
     if (table === undefined)
       throw new TandemError('TABLE_MISSING', { side: 'target', table: name });
-    const writer = context.deriver.writerFor(entity, table, rows[0]?.planned);
+    const writer = context.deriver.writerFor(
+      entity,
+      table,
+      rows.map((row) => row.planned),
+    );
     await copyRows(
       client,
       table,

@@ -31,6 +31,12 @@ export type EngineContext = {
 /** Root rows that a worker of the bulk derive has in memory. */
 const PORTION_ROWS = 10_000;
 
+/**
+ * A batch is in memory as events, as arrays for the merge, as trees and as target rows, beside a
+ * second one that arrives meanwhile: so much of the limit may be its wire form.
+ */
+const BATCH_SHARE = 1 / 20;
+
 /** The parts of the engine put together for one pair of databases, in direct mode. */
 export class Engine {
   readonly #context: EngineContext;
@@ -149,7 +155,7 @@ export class Engine {
         : Promise.resolve();
     try {
       await stream({
-        maxBytes: config.batchMaxBytes,
+        maxBytes: Math.min(config.batchMaxBytes, config.memoryLimitBytes * BATCH_SHARE),
         maxEvents: config.batchMaxEvents,
         signal,
         open: () => this.#session(),

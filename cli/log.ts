@@ -77,6 +77,8 @@ export function createObserver(
   const summary = new BatchSummary(summarySeconds * 1000);
   return {
     event(name, facts = {}, level = 'info') {
+      // Its total was an estimate; now it is known to be over.
+      if (name === 'derived') finish(progress, facts);
       if (ENDS_OF_PROGRESS.has(name)) progress.close();
       log[level]({ event: name, ...plainFacts(facts) });
     },
@@ -89,6 +91,10 @@ export function createObserver(
       if (facts !== null) log.info({ event: 'streamed', ...plainFacts(facts) });
     },
   };
+}
+
+function finish(progress: Progress, { entity, roots }: Facts): void {
+  progress.update('derive', String(entity), Number(roots), Number(roots));
 }
 
 /** A bigint is text: an LSN is beyond what JSON numbers hold in most readers. */

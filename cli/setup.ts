@@ -76,6 +76,7 @@ export async function setUp(options: SetupOptions): Promise<void> {
       name: config.publication,
       tables,
       serverVersion: identity.serverVersion,
+      listedTables: tablesWithSecrets(loaded.mapping),
     });
     report({
       step: 'publication',
@@ -97,7 +98,12 @@ export async function planSetup(
     const pending = await pendingIn(loaded.migrationsFolder, target);
     if (pending.length > 0) plan.target.push(...HISTORY_SQL, ...pending.flatMap(migrationSql));
     plan.target.push(...(await mirrorPlan(target, loaded.mapping, tables)));
-    const publication = { name: config.publication, tables, serverVersion: identity.serverVersion };
+    const publication = {
+      name: config.publication,
+      tables,
+      serverVersion: identity.serverVersion,
+      listedTables: tablesWithSecrets(loaded.mapping),
+    };
     plan.source.push(...(await planPublication(source, publication)));
     const slot = await readSlot(source, config.slot);
     if (slot.exists && options.slot === 'replace') {
@@ -108,6 +114,15 @@ export async function planSetup(
     }
   });
   return plan;
+}
+
+/**
+ * These are published with a column list, so that a secret does not even leave the source; on the
+ * others a list would only stand in the way of the legacy system's own schema changes.
+ */
+function tablesWithSecrets(mapping: Mapping): ReadonlySet<string> {
+  const wanted = [...readUsages(mapping).tables.values()];
+  return new Set(wanted.filter((table) => table.hasSecrets).map((table) => table.name));
 }
 
 async function withSessions(

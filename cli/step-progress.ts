@@ -9,7 +9,7 @@ const UNITS: Readonly<Record<string, Units>> = {
   create: { subjects: 'tables', items: 'rows' },
   load: { subjects: 'tables', items: 'rows' },
   derive: { subjects: 'entities', items: 'rows' },
-  jobs: { subjects: '', items: 'jobs' },
+  jobs: { subjects: '', items: 'done' },
 };
 const OTHER: Units = { subjects: 'parts', items: 'rows' };
 const unitsOf = (step: string) => UNITS[step] ?? OTHER;
@@ -110,7 +110,7 @@ function widths(columns: number): { readonly label: number; readonly bar: number
   return { label, bar: Math.min(24, room - label - 1) };
 }
 
-/** `  load    27 tables                           15,340 rows   21,000/s`. */
+/** `  load   27 tables                           15,340 rows   21,000/s`. */
 export function stepLine(
   step: {
     readonly name: string;
@@ -124,7 +124,7 @@ export function stepLine(
   const { subjects, items } = unitsOf(step.name);
   const count = subjects === '' ? '' : `${step.finished} ${subjects}`;
   return [
-    fit(`  ${step.name.padEnd(8)}${count}`, label),
+    fit(`  ${step.name.padEnd(7)}${count}`, label),
     ' '.repeat(bar + 5),
     ...numbers(step.done, items, step.perSecond),
   ]

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { statementError, preparedRows } from '../connectors/postgres/connection.ts';
 import type { ChangeEvent, TableTruncated } from '../core/change-event.ts';
-import { TandemError } from '../core/errors.ts';
+import { TandemError, type ErrorCode } from '../core/errors.ts';
 import type { Batch, Observer, Position, SourceReader } from '../core/ports.ts';
 import { formatLsn, type Lsn, type Version } from '../core/version.ts';
 import { Affected, rootsOf, type FanOut, type Roots } from './affected.ts';
@@ -43,6 +43,17 @@ function slicesOf(events: readonly ChangeEvent[]): (readonly ChangeEvent[])[] | 
   return slices;
 }
 
+/** Failures behind which one row may stand: then the batch goes again, narrowing down. */
+const MAY_BE_ONE_ROW: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'TARGET_FAILED',
+  'MAPPING_INVALID',
+  'TABLE_MISSING',
+]);
+
+/** Refused because of another row: a unique value, an exclusion, a parent. */
+const mayPass = ({ details }: TandemError) =>
+  ['23505', '23P01', '23503'].includes(String(details['sqlstate']));
+
 /** So many refused rows are never too many. */
 const TOLERATED = 50;
 
@@ -62,6 +73,8 @@ export class Applier {
   readonly #deriver: Deriver;
   readonly #journals: Journals;
   readonly #inactive: Set<string>;
+  /** Stopped by the transaction in hand: not yet a fact. */
+  readonly #stoppedNow = new Set<string>();
   #open: OpenTransaction | null = null;
 
   private constructor(context: {
@@ -123,7 +136,7 @@ export class Applier {
     } catch (error) {
       const named = await this.#rollBack(error);
       // A refused row, or a parent that somebody removed: the same again, row by row where needed.
-      if (!isAlone || named.code !== 'TARGET_FAILED') throw named;
+      if (!isAlone || !MAY_BE_ONE_ROW.has(named.code)) throw named;
       this.#deriver.forget();
       this.#observer.event('batch refused, narrowing down', { error: named.message }, 'warn');
     }
@@ -136,6 +149,8 @@ export class Applier {
 
   async #rollBack(error: unknown): Promise<TandemError> {
     this.#open = null;
+    for (const entity of this.#stoppedNow) this.#inactive.delete(entity);
+    this.#stoppedNow.clear();
     this.#journals.forget();
     await this.#client.query('rollback').catch(() => undefined);
     return statementError('target', error, 'apply');
@@ -154,7 +169,7 @@ export class Applier {
     if (!tx.isFenced) await this.#advance(batch);
     await this.#finish(tx);
     await tx.phase('commit', () => this.#client.query('commit'));
-    for (const learn of tx.committed) learn();
+    this.#committed(tx);
     this.#cursor.position = batch.position;
     this.#observer.batch({
       events: tx.events,
@@ -165,6 +180,11 @@ export class Applier {
       heartbeatLagMs: this.#heartbeatLagMs(batch),
     });
     return true;
+  }
+
+  #committed(tx: OpenTransaction): void {
+    for (const learn of tx.committed) learn();
+    this.#stoppedNow.clear();
   }
 
   /** Fence: whoever finds the position elsewhere, or a younger epoch, writes nothing. */
@@ -358,15 +378,22 @@ export class Applier {
   /** Derives what is affected, then what that wakes, until nothing new arrives. */
   async #finish(tx: OpenTransaction): Promise<void> {
     const order = this.#model.entities.map((entity) => entity.name);
-    for (;;) {
-      const roots = await tx.affected.take(this.#client, order);
-      if (roots.size === 0) break;
+    for (let refusedBefore = Infinity; ;) {
+      let roots = await tx.affected.take(this.#client, order);
+      if (roots.size === 0) {
+        // What stood in a refused row's way (a unique value, a parent) may be settled by now.
+        const { count, again } = tx.takeRefused();
+        if (count === 0 || count >= refusedBefore) break;
+        refusedBefore = count;
+        roots = again;
+      }
       await tx.phase('derive', () => this.#derive(tx, roots));
     }
     await tx.phase('journal', () => this.#journals.append(this.#client));
   }
 
   async #derive(tx: OpenTransaction, roots: Map<string, Roots>): Promise<void> {
+    for (const entity of this.#inactive) roots.delete(entity);
     const result = tx.carefully
       ? await this.#deriveCarefully(tx, roots)
       : await this.#deriver.derive(this.#client, roots, tx.stamp, new Map(), false);
@@ -387,6 +414,12 @@ export class Applier {
         const result = await this.#deriver.derive(this.#client, roots, tx.stamp, refused, true);
         if (result.refused.size === 0) {
           await this.#client.query('release savepoint deriving');
+          for (const [entity, errors] of refused) {
+            const known = rootsOf(tx.refused, entity);
+            for (const [key, error] of errors) {
+              if (mayPass(error)) known.set(key, undefined);
+            }
+          }
           return result;
         }
         for (const [entity, errors] of result.refused) {
@@ -400,6 +433,7 @@ export class Applier {
         const entity = String(error.details['entity']);
         await this.#stop(entity, error.message);
         roots.delete(entity);
+        refused.delete(entity);
         await this.#client.query('release savepoint deriving');
         await this.#client.query('savepoint deriving');
         continue;
@@ -426,6 +460,7 @@ export class Applier {
   async #stop(entity: string, reason: string): Promise<void> {
     await setEntityState(this.#client, entity, 'stopped', reason);
     this.#inactive.add(entity);
+    this.#stoppedNow.add(entity);
     const { hint } = new TandemError('ENTITY_STOPPED');
     this.#observer.event('entity stopped', { entity, reason, hint }, 'error');
   }
@@ -476,7 +511,7 @@ export class Applier {
       const last = keys.length < this.#options.maxRoots ? null : (keys.at(-1) ?? null);
       await moveJob(this.#client, job.id, last);
       await this.#client.query('commit');
-      for (const learn of tx.committed) learn();
+      this.#committed(tx);
       const { entity } = job;
       this.#observer.event('job portion done', {
         entity,
@@ -515,6 +550,8 @@ class OpenTransaction {
   readonly carefully: boolean;
   readonly locked = new Set<string>();
   readonly committed: (() => void)[] = [];
+  /** Roots that the database refused because of another row, by entity. */
+  refused = new Map<string, Roots>();
   readonly roots = new Map<string, number>();
   readonly phaseMs: Record<string, number> = {};
   stamp: Stamp | Version = { commitLsn: 0n as Lsn, changeLsn: 0n as Lsn };
@@ -524,6 +561,15 @@ class OpenTransaction {
   constructor(maxRoots: number, carefully: boolean) {
     this.affected = new AffectedRoots(maxRoots);
     this.carefully = carefully;
+  }
+
+  /** The refused roots, to be tried again. */
+  takeRefused(): { count: number; again: Map<string, Roots> } {
+    const again = this.refused;
+    this.refused = new Map();
+    let count = 0;
+    for (const roots of again.values()) count += roots.size;
+    return { count, again };
   }
 
   async phase<T>(name: string, work: () => Promise<T>): Promise<T> {

@@ -15,6 +15,7 @@ export function controlSchemaSql(): readonly string[] {
     ADVANCE,
     LOCK,
     ROW_EXISTS,
+    CHECK_AT_ONCE,
   ];
 }
 
@@ -105,6 +106,7 @@ const TABLES: readonly string[] = [
     message text not null,
     attempts integer not null default 1,
     first_seen_at timestamptz not null default now(),
+    last_tried_at timestamptz not null default now(),
     primary key (entity, root_key)
   )`,
   `create table if not exists tandem.issue (
@@ -122,6 +124,7 @@ const TABLES: readonly string[] = [
     target_id uuid not null,
     primary key (entity, root_key, target_table, target_id)
   )`,
+  `create index if not exists yielded_target on tandem.yielded (target_id)`,
   `create table if not exists tandem.journal_waiting (
     entity text not null,
     root_key text not null,
@@ -222,4 +225,22 @@ const ROW_EXISTS = `
       case when dot = 0 then p_table else substr(p_table, dot + 1) end)
     into found using p_id;
     return found;
+  end $$`;
+
+/**
+ * From here to the end of the transaction unique constraints of a table that are checked at commit
+ * are checked by each statement: to find the row that breaks one.
+ */
+const CHECK_AT_ONCE = `
+  create or replace function tandem.check_at_once(p_table text) returns void
+  language plpgsql set search_path = pg_catalog as $$
+  declare
+    item record;
+  begin
+    for item in
+      select n.nspname, c.conname from pg_constraint c join pg_namespace n on n.oid = c.connamespace
+      where c.conrelid = p_table::regclass and c.condeferrable and c.contype in ('p', 'u', 'x')
+    loop
+      execute format('set constraints %I.%I immediate', item.nspname, item.conname);
+    end loop;
   end $$`;

@@ -14,6 +14,7 @@ import { Resolver, type Resolved } from './resolve.ts';
 import {
   encodeRow,
   removeRows,
+  targetName,
   upsertRows,
   upsertRowsStatement,
   writtenColumns,
@@ -70,7 +71,8 @@ export class Deriver {
 
   /**
    * @param carefully finds the rows that the database refuses, one by one, with savepoints; then
-   *   nothing of the batch is written if `refused` is not empty, and the caller goes again
+   *   nothing of the batch is written if `refused` is not empty, and the caller goes again. It also
+   *   asks for every parent: one that was known may have been removed by somebody
    */
   async derive(
     client: pg.ClientBase,
@@ -89,7 +91,7 @@ export class Deriver {
         mapped.map((root) => withRefusal(root, refused.get(entity.name))),
       );
     }
-    const resolver = new Resolver(this.#model, this.#existence);
+    const resolver = new Resolver(this.#model, carefully ? new Existence() : this.#existence);
     const resolved = await resolver.resolve(client, work);
     const result: DeriveResult = {
       arrivals: new Map(),
@@ -132,7 +134,16 @@ export class Deriver {
     await this.#remove(client, entity, roots);
     for (const [name, lines] of byTable) {
       const table = this.#target(name);
-      const writer = this.writerFor(entity, table, lines[0]?.planned);
+      const writer = this.writerFor(
+        entity,
+        table,
+        lines.map((line) => line.planned),
+      );
+      if (carefully) {
+        this.#refuseIncomplete(entity, table, writer, lines, result.refused);
+        if (result.refused.size > 0) return;
+        await client.query('select tandem.check_at_once($1)', [targetName(name)]);
+      }
       const rows = lines.map((line) => encodeLine(table, writer, line));
       const fresh = carefully
         ? await this.#upsertCarefully(client, entity, writer, lines, rows, result.refused)
@@ -151,17 +162,47 @@ export class Deriver {
     return table;
   }
 
-  /** The statement for an entity's rows of a table; the columns are those of its first row. */
-  writerFor(entity: DerivedEntity, table: TargetTable, planned: PlannedRow | undefined): RowWriter {
+  /** The statement for an entity's rows of a table, with all columns that one of them had so far. */
+  writerFor(entity: DerivedEntity, table: TargetTable, planned: readonly PlannedRow[]): RowWriter {
     const name = `${entity.name} ${table.name}`;
     let writer = this.#writers.get(name);
-    if (writer === undefined) {
-      if (planned === undefined) throw new Error('no row to learn the columns from');
-      const columns = writtenColumns(table, planned.row);
+    for (const { row } of planned) {
+      if (writer !== undefined && Object.keys(row).length <= writer.columns.length) continue;
+      const columns = [...(writer?.columns ?? [])];
+      for (const column of writtenColumns(table, row)) {
+        if (!columns.includes(column)) columns.push(column);
+      }
       writer = { columns, upsert: upsertRowsStatement(table, columns) };
       this.#writers.set(name, writer);
     }
+    if (writer === undefined) throw new Error('no row to learn the columns from');
     return writer;
+  }
+
+  /** Rows of a path of the mapping that leaves a column out. */
+  #refuseIncomplete(
+    entity: DerivedEntity,
+    table: TargetTable,
+    writer: RowWriter,
+    lines: readonly Line[],
+    refused: Refused,
+  ): void {
+    for (const line of lines) {
+      try {
+        encodeLine(table, writer, line);
+      } catch (error) {
+        this.#refuse(entity, line, statementError('target', error, 'encode'), refused);
+      }
+    }
+  }
+
+  #refuse(entity: DerivedEntity, line: Line, error: TandemError, refused: Refused): void {
+    const known = refused.get(entity.name) ?? new Map<string, TandemError>();
+    known.set(line.root, error);
+    refused.set(entity.name, known);
+    if (known.size > this.#maxRefused) {
+      throw new TandemError('ENTITY_STOPPED', { entity: entity.name, refused: known.size }, error);
+    }
   }
 
   /** Rows that these roots do not yield any more. */
@@ -195,7 +236,12 @@ export class Deriver {
         : [],
     );
     const columns = [0, 1, 2].map((i) => arrayLiteral(now.map((line) => line[i] ?? null)));
-    const gone = await preparedRows(
+    await client.query(
+      `insert into tandem.yielded (entity, root_key, target_table, target_id)
+       select $1, * from unnest($2::text[], $3::text[], $4::uuid[]) on conflict do nothing`,
+      [entity.name, ...columns],
+    );
+    const dropped = await preparedRows(
       client,
       `delete from tandem.yielded as before
        where entity = $1 and root_key = any($2::text[]) and not exists (
@@ -205,10 +251,14 @@ export class Deriver {
        returning target_table, target_id`,
       [entity.name, arrayLiteral(settled.map((root) => root.key)), ...columns],
     );
-    await client.query(
-      `insert into tandem.yielded (entity, root_key, target_table, target_id)
-       select $1, * from unnest($2::text[], $3::text[], $4::uuid[]) on conflict do nothing`,
-      [entity.name, ...columns],
+    if (dropped.length === 0) return;
+    // A row that moved to another root is that one's now.
+    const gone = await preparedRows(
+      client,
+      `select target_table, target_id from unnest($2::text[], $3::uuid[]) as row_of (target_table, target_id)
+       where not exists (select from tandem.yielded as other where other.entity = $1
+         and other.target_table = row_of.target_table and other.target_id = row_of.target_id)`,
+      [entity.name, ...[0, 1].map((i) => arrayLiteral(dropped.map((row) => row[i] ?? null)))],
     );
     for (const name of entity.targets) {
       const ids = gone.filter((row) => row[0] === name).map((row) => row[1] ?? '');
@@ -234,17 +284,9 @@ export class Deriver {
       const named = statementError('target', error, 'upsert');
       if (named.retry === 'timed') throw named;
       await client.query('rollback to savepoint narrowing');
-      if (rows.length === 1) {
-        const known = refused.get(entity.name) ?? new Map<string, TandemError>();
-        known.set(lines[0]?.root ?? '', named);
-        refused.set(entity.name, known);
-        if (known.size > this.#maxRefused) {
-          throw new TandemError(
-            'ENTITY_STOPPED',
-            { entity: entity.name, refused: known.size },
-            named,
-          );
-        }
+      const [only, ...others] = lines;
+      if (only !== undefined && others.length === 0) {
+        this.#refuse(entity, only, named, refused);
         return [];
       }
     }
@@ -273,7 +315,9 @@ function encodeLine(table: TargetTable, writer: RowWriter, line: Line): (string 
   const cells = encodeRow(table, writer.columns, line.planned.row);
   if (line.nulls.size === 0) return cells;
   return cells.map((cell, i) =>
-    line.nulls.has(`${table.name} ${line.planned.id} ${writer.columns[i]?.name ?? ''}`) ? null : cell,
+    line.nulls.has(`${table.name} ${line.planned.id} ${writer.columns[i]?.name ?? ''}`)
+      ? null
+      : cell,
   );
 }
 

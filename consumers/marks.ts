@@ -123,7 +123,13 @@ async function add(client: pg.ClientBase, mark: Mark, lines: readonly Line[]): P
   const { names, types, arrays } = arraysOf(mark, lines);
   const list = types.map((type, i) => `$${i + 1}::${type}[]`).join(', ');
   const set = RENEWED[mark].map((name) => `${name} = excluded.${name}`);
-  if (mark === 'quarantine') set.push('attempts = mark.attempts + 1');
+  if (mark === 'quarantine') {
+    // A root that is refused twice in one transaction was tried in vain once.
+    set.push(
+      'attempts = mark.attempts + case when mark.last_tried_at = now() then 0 else 1 end',
+      'last_tried_at = now()',
+    );
+  }
   await client.query(
     `insert into tandem.${mark} as mark (${names.join(', ')})
      select distinct ${names.join(', ')} from unnest(${list}) as wanted (${names.join(', ')})

@@ -60,6 +60,17 @@ export function encodeRow(
 const isArray = (column: TargetColumn) => column.type.endsWith('[]');
 
 /**
+ * The type without its length: a cast to `varchar(5)` cuts what is longer, and only the assignment
+ * to the column refuses it. (`character` and `bit` without one would mean a length of 1.)
+ */
+const withoutLength = (type: string) =>
+  type
+    .replace(/^character varying\(\d+\)/, 'character varying')
+    .replace(/^character\(\d+\)/, 'bpchar')
+    .replace(/^bit varying\(\d+\)/, 'bit varying')
+    .replace(/^bit\(\d+\)/, '"bit"');
+
+/**
  * Upsert by id; a row is touched only where a written column differs, byte by byte. Writing a row
  * also revives it. Columns that the mapping does not write belong to the target.
  *
@@ -67,8 +78,12 @@ const isArray = (column: TargetColumn) => column.type.endsWith('[]');
  */
 export function upsertRowsStatement(table: TargetTable, columns: readonly TargetColumn[]): string {
   const names = columns.map((column) => ident(column.name));
-  const types = columns.map((c, i) => `$${i + 1}::${isArray(c) ? 'text[]' : `${c.type}[]`}`);
-  const select = columns.map((c) => `batch.${ident(c.name)}${isArray(c) ? `::${c.type}` : ''}`);
+  const types = columns.map(
+    (c, i) => `$${i + 1}::${isArray(c) ? 'text' : withoutLength(c.type)}[]`,
+  );
+  const select = columns.map(
+    (c) => `batch.${ident(c.name)}${isArray(c) ? `::${withoutLength(c.type)}` : ''}`,
+  );
   const rest = names.filter((name) => name !== '"id"');
   const stamps = [
     table.columns.has('deleted_at') ? 'deleted_at = null' : null,

@@ -6,6 +6,8 @@ export type WantedTable = {
   readonly name: string;
   readonly key: readonly string[];
   readonly columns: ReadonlySet<string>;
+  /** The table declares columns that must not leave the source. */
+  readonly hasSecrets: boolean;
   /** Column lists that relations look rows up by, forwards or backwards, besides the key. */
   readonly lookups: readonly (readonly string[])[];
 };
@@ -43,6 +45,7 @@ export type Usage = {
 type MutableWanted = {
   key: readonly string[];
   columns: Set<string>;
+  hasSecrets: boolean;
   lookups: Map<string, readonly string[]>;
 };
 
@@ -54,9 +57,9 @@ export function readUsages(mapping: Mapping): {
   const tables = new Map<string, MutableWanted>();
   const usages: Usage[] = [];
   for (const entity of mapping.entities) visitEntity(entity, tables, usages);
-  const wanted = [...tables].map(([name, { key, columns, lookups }]): [string, WantedTable] => [
+  const wanted = [...tables].map(([name, wanted]): [string, WantedTable] => [
     name,
-    { name, key, columns, lookups: [...lookups.values()] },
+    { ...wanted, name, lookups: [...wanted.lookups.values()] },
   ]);
   return { tables: new Map(wanted), usages };
 }
@@ -65,7 +68,8 @@ function visitEntity(entity: Entity, tables: Map<string, MutableWanted>, usages:
   const want = (table: LegacyTableNode, columns: readonly string[]) => {
     let known = tables.get(table.name);
     if (known === undefined) {
-      known = { key: table.key, columns: new Set(table.key), lookups: new Map() };
+      const hasSecrets = Object.values(table.columns).some((column) => column.secret);
+      known = { key: table.key, columns: new Set(table.key), hasSecrets, lookups: new Map() };
       tables.set(table.name, known);
     }
     for (const column of columns) known.columns.add(column);

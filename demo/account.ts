@@ -19,7 +19,9 @@ export async function printAccount(
     screen.line(i === 0 ? screen.style('bold', line) : line);
   }
   screen.line();
-  for (const line of ACCOUNT_MEANING) screen.line(screen.style('dim', line));
+  const [sum = '', ...meanings] = ACCOUNT_MEANING;
+  screen.text(sum);
+  screen.text(meanings.join(' '));
   const problems = [
     ...accounts.filter(({ difference }) => difference !== 0).map(unaccounted),
     ...(await interruption.guard(miscounted(source, accounts))),

@@ -34,7 +34,7 @@ export async function runDemo(stage: Stage): Promise<void> {
     stream,
   });
   for (const warning of stream.warnings) screen.warn(warning);
-  screen.done(`${screen.isTerminal ? '' : 'live phase '}over`.trim());
+  screen.done('it keeps up');
 
   const report = await steps.agree(stage, servers, traffic);
   screen.step(
@@ -52,8 +52,8 @@ export async function runDemo(stage: Stage): Promise<void> {
   await steps.stopStream(stage, stream);
   const pids = [servers.source.pid, servers.target.pid, stream.pid];
   const folders = [servers.source.dataDirectory, servers.target.dataDirectory];
-  const [error] = await cleanup.run();
-  if (error !== undefined) throw error;
+  const errors = await cleanup.run();
+  if (errors.length > 0) throw new StepFailed('something could not be stopped', errors.map(String));
   const left = steps.leftovers(pids, folders);
   if (left.length > 0) throw new StepFailed('something was left behind', left);
   screen.line('both servers are stopped, their data is removed, nothing is left running');

@@ -39,11 +39,11 @@ export async function printShowcase(
 async function closedOffices({ source, target }: Pair): Promise<Shown> {
   const legacy = await numbers(
     source,
-    `select count(*), count(*) filter (where not valid),
+    `select count(*), count(*) filter (where valid is not true),
        (select count(*) from public.dispatch_patient p
-        join public.dispatch_office o on o.id = p.office_id where not o.valid),
+        join public.dispatch_office o on o.id = p.office_id where o.valid is not true),
        (select count(*) from public.dispatch_payment p
-        join public.dispatch_office o on o.id = p.office_id where not o.valid)
+        join public.dispatch_office o on o.id = p.office_id where o.valid is not true)
      from public.dispatch_office`,
   );
   const now = await numbers(
@@ -153,12 +153,12 @@ async function oneOrder({ source, target }: Pair, id: string): Promise<Shown> {
   );
   const after = await fields(
     target,
-    `select o.order_number, o.title, o.status, o.status_code, p.patient_number, c.case_number
+    `select o.order_number, o.course_type, o.status, o.status_code, p.patient_number, c.case_number
      from public.orders o
      left join public.patients p on p.id = o.patient_id
      left join public.cases c on c.id = o.case_id
      where o.legacy_instruction_id = $1`,
-    ['order_number', 'title', 'status', 'status_code', 'patient', 'case'],
+    ['order_number', 'course_type', 'status', 'status_code', 'patient', 'case'],
     id,
   );
   const history = await textRows(

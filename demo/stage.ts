@@ -57,26 +57,14 @@ const PATIENCE_MS = 6_000;
 export async function runTandem(
   { cleanup, interruption, screen }: Stage,
   args: readonly string[],
-  options: ChildOptions,
+  options: ChildOptions & { /** What a person would type. */ readonly shown?: readonly string[] },
 ): Promise<void> {
-  screen.command(args);
-  const said: string[] = [];
-  const { onLog } = options;
-  const child = startTandem(args, {
-    ...options,
-    ...(onLog === undefined
-      ? {}
-      : {
-          onLog: (line: string) => {
-            said.push(line);
-            onLog(line);
-          },
-        }),
-  });
+  screen.command(options.shown ?? args);
+  const child = startTandem(args, options);
   cleanup.defer(async () => void (await child.stop(PATIENCE_MS)));
   const { code, signal } = await interruption.guard(child.ended);
   if (code === 0) return;
   const how =
     code === null ? `was ended by ${signal ?? 'a signal'}` : `ended with exit code ${code}`;
-  throw new StepFailed(`tandem ${args.join(' ')} ${how}`, said.slice(-8));
+  throw new StepFailed(`tandem ${args.join(' ')} ${how}`);
 }

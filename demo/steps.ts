@@ -90,7 +90,7 @@ async function makeProgress({ screen }: Stage): Promise<Progress> {
     clock,
     write: (line) => screen.line(line),
     report: (line) => {
-      if (line.done !== line.total) screen.line(progressText(line));
+      if (line.total === null || line.done < line.total) screen.line(progressText(line));
     },
   });
 }
@@ -147,6 +147,7 @@ export async function check(stage: Stage, servers: Servers): Promise<void> {
   };
   try {
     await runTandem(stage, ['check', '--json'], {
+      shown: ['check'],
       settings: servers.settings,
       onOutput: (line) => lines.push(line),
       onLog: (line) => screen.line(line),
@@ -206,7 +207,7 @@ export async function backfill(stage: Stage, servers: Servers): Promise<void> {
   for (const [step, subjects] of totals) {
     const rows = [...subjects.values()].reduce((sum, count) => sum + count, 0);
     const what = step === 'load' ? 'tables' : 'entities';
-    screen.line(`${step.padEnd(8)}${subjects.size} ${what}, ${formatCount(rows)} rows`);
+    screen.line(`${step.padEnd(7)}${subjects.size} ${what}, ${formatCount(rows)} rows`);
   }
   const seconds = (Date.now() - started) / 1000;
   screen.done(seconds > 10 ? `complete in ${formatSeconds(seconds)}` : 'complete');
@@ -222,12 +223,17 @@ function readBackfill(
     screen.line(line === null ? text : logText(line));
     return;
   }
+  const count = (step: string, subject: unknown, rows: unknown) => {
+    const subjects = totals.get(step) ?? new Map<string, number>();
+    totals.set(step, subjects.set(String(subject), Number(rows)));
+  };
+  if (line.event === 'derived') count('derive', line.facts['entity'], line.facts['roots']);
   if (line.event !== 'progress') return;
   const progress = line.facts as unknown as ProgressLine;
-  if (progress.step === 'jobs') return;
-  const subjects = totals.get(progress.step) ?? new Map<string, number>();
-  totals.set(progress.step, subjects.set(progress.subject, progress.done));
-  if (progress.done !== progress.total) screen.line(progressText(progress));
+  if (progress.step === 'load') count('load', progress.subject, progress.done);
+  if (progress.total !== null && progress.done < progress.total) {
+    screen.line(progressText(progress));
+  }
 }
 
 export async function startStream(stage: Stage, servers: Servers): Promise<Stream> {
@@ -257,7 +263,7 @@ export async function agree(
   const of = (counts: Readonly<Record<string, number>>) =>
     formatCount(Object.values(counts).reduce((sum, count) => sum + count, 0));
   screen.line(
-    `the legacy application made ${formatCount(report.transactions)} transactions: ${of(report.inserts)} inserts, ${of(report.updates)} updates, ${of(report.deletes)} deletes`,
+    `traffic  ${formatCount(report.transactions)} transactions: ${of(report.inserts)} inserts, ${of(report.updates)} updates, ${of(report.deletes)} deletes`,
   );
   await runTandem(stage, ['status', '--caught-up'], {
     settings: servers.settings,

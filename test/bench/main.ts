@@ -34,18 +34,24 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   if (options.profile !== null) mkdirSync(options.profile, { recursive: true });
-  const world = await World.create();
-  const isStopped = closeOnSignal(world);
+  const opening = World.create();
+  const isStopped = closeOnSignal(opening);
   try {
-    await measure(new Bench(world, options));
+    await measure(new Bench(await opening, options));
     return 0;
   } catch (error) {
-    // The servers are gone in the middle of whatever was running.
+    // After a signal the servers are gone in the middle of whatever was running.
     if (!isStopped()) console.error(error);
     return 1;
   } finally {
-    await world.close();
+    await close(opening);
   }
+}
+
+/** Servers that are just starting are waited for; if they do not start, nothing is left of them. */
+async function close(opening: Promise<World>): Promise<void> {
+  const world = await opening.catch(() => null);
+  await world?.close();
 }
 
 async function measure(bench: Bench): Promise<void> {
@@ -82,7 +88,7 @@ async function measure(bench: Bench): Promise<void> {
 }
 
 /** The first signal stops everything and leaves nothing behind; a second one leaves it to watchdogs. */
-function closeOnSignal(world: World): () => boolean {
+function closeOnSignal(opening: Promise<World>): () => boolean {
   let stopped = false;
   for (const [signal, code] of [
     ['SIGINT', 130],
@@ -91,7 +97,7 @@ function closeOnSignal(world: World): () => boolean {
     process.on(signal, () => {
       if (stopped) process.exit(code);
       stopped = true;
-      void world.close().finally(() => process.exit(code));
+      void close(opening).finally(() => process.exit(code));
     });
   }
   return () => stopped;

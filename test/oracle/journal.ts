@@ -1,11 +1,6 @@
 import type { Sample } from './diff.ts';
+import type { JournalReport } from './report.ts';
 import type { Session } from './session.ts';
-
-/** Rules of the journal that some row breaks, with the ids of the rows. */
-export type JournalReport = {
-  readonly rows: number;
-  readonly broken: ReadonlyMap<string, Sample<string>>;
-};
 
 /**
  * Every observed change against the rules of mapping 3.7 number 4 that need no stream.
@@ -58,7 +53,8 @@ const BROKEN = `
   where is_broken
   union all
   select 'key', (array_agg(id order by id))[2] from journal
-  group by order_id, source_commit_lsn, source_change_lsn having count(*) > 1`;
+  group by order_id, source_commit_lsn, source_change_lsn having count(*) > 1
+  order by rule, id`;
 
 /** Needs the rule functions in the session of the target. */
 export async function checkJournal(target: Session, maxExamples: number): Promise<JournalReport> {

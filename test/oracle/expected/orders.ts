@@ -72,7 +72,7 @@ const jaws: ExpectedTable = {
     ),
     named as (
       select jaw_id, min(instruction_id) as instruction_id,
-        case when count(*) > 1 then 'both' else min(side) end as side
+        case when count(distinct side) > 1 then 'both' else min(side) end as side
       from naming group by jaw_id
     )
     select pg_temp.ref('jaw', j.id) as id,
