@@ -16,7 +16,10 @@ type Item = {
   readonly table: string;
   readonly name: string;
   readonly definition: string;
+  /** Of a foreign key with one column: `[column, schema, table, column there]`; else null. */
+  readonly reference: string | null;
 };
+type Place = Omit<Item, 'reference'>;
 
 /** Indexes and constraints of a table, but for its primary key, as the catalogue defines them. */
 async function itemsOf(client: pg.ClientBase, tables: readonly string[]): Promise<Item[]> {
@@ -25,23 +28,29 @@ async function itemsOf(client: pg.ClientBase, tables: readonly string[]): Promis
     const { schema, relation } = splitTableName(name);
     const rows = await textRows(
       client,
-      `select case contype when 'f' then 'foreign_key' else 'unique' end, conname, pg_get_constraintdef(oid)
+      `select case contype when 'f' then 'foreign_key' else 'unique' end, conname, pg_get_constraintdef(oid),
+         case when contype = 'f' and cardinality(conkey) = 1 then (
+           select json_build_array(a.attname, n.nspname, c.relname, b.attname)::text
+           from pg_attribute a, pg_attribute b, pg_class c join pg_namespace n on n.oid = c.relnamespace
+           where a.attrelid = conrelid and a.attnum = conkey[1]
+             and c.oid = confrelid and b.attrelid = confrelid and b.attnum = confkey[1]) end
          from pg_constraint where conrelid = $1::regclass and contype in ('f', 'u')
        union all
-       select 'index', i.relname, pg_get_indexdef(x.indexrelid)
+       select 'index', i.relname, pg_get_indexdef(x.indexrelid), null
          from pg_index x join pg_class i on i.oid = x.indexrelid
          where x.indrelid = $1::regclass and not x.indisprimary
            and not exists (select from pg_constraint where conindid = x.indexrelid and contype in ('u', 'p', 'x'))
        order by 1, 2`,
       [qualified(schema, relation)],
     );
-    for (const [kind, item, definition] of rows) {
+    for (const [kind, item, definition, reference] of rows) {
       items.push({
         kind: kind as Kind,
         schema,
         table: relation,
         name: item ?? '',
         definition: definition ?? '',
+        reference: reference ?? null,
       });
     }
   }
@@ -57,9 +66,9 @@ export async function setAside(client: pg.ClientBase, tables: readonly string[])
   try {
     for (const item of await itemsOf(client, tables)) {
       await client.query(
-        `insert into tandem.set_aside (kind, table_schema, table_name, name, definition)
-         values ($1, $2, $3, $4, $5) on conflict do nothing`,
-        [item.kind, item.schema, item.table, item.name, item.definition],
+        `insert into tandem.set_aside (kind, table_schema, table_name, name, definition, reference)
+         values ($1, $2, $3, $4, $5, $6) on conflict do nothing`,
+        [item.kind, item.schema, item.table, item.name, item.definition, item.reference],
       );
       await client.query(
         item.kind === 'index'
@@ -104,12 +113,12 @@ export async function restore(
   }
 }
 
-function isTable(name: string, item: Item): boolean {
+function isTable(name: string, item: Place): boolean {
   const { schema, relation } = splitTableName(name);
   return item.schema === schema && item.table === relation;
 }
 
-async function restoreOne(client: pg.ClientBase, item: Item, observer: Observer): Promise<void> {
+async function restoreOne(client: pg.ClientBase, item: Place, observer: Observer): Promise<void> {
   const table = qualified(item.schema, item.table);
   const start = Date.now();
   try {

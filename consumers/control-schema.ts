@@ -153,6 +153,7 @@ const TABLES: readonly string[] = [
     table_name text not null,
     name text not null,
     definition text not null,
+    reference jsonb,
     primary key (kind, table_schema, table_name, name)
   )`,
   `comment on table tandem.set_aside is 'indexes and foreign keys that the bulk derive dropped and will make again'`,

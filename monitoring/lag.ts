@@ -61,6 +61,8 @@ export async function hasCaughtUp(
   stream: string,
   lsn: string,
 ): Promise<boolean> {
+  const [there] = await textRows(target, `select to_regclass('tandem.position') is not null`);
+  if (there?.[0] !== 't') return false;
   const rows = await textRows(
     target,
     `select position from tandem.position where stream = $1 and position::pg_lsn >= $2::pg_lsn

@@ -58,33 +58,50 @@ async function measure(bench: Bench): Promise<void> {
   const { world, options } = bench;
   bench.say(`two servers run; filling the source, scale ${options.scale}`);
   await world.fill(options.scale);
-  const results: Partial<Record<Section, object>> = {};
-  const lines: Line[] = [];
+  const found: Found = {
+    machine: describeMachine(),
+    servers: {
+      source: await describeServer(world.sourceUrl),
+      target: await describeServer(world.targetUrl('postgres')),
+    },
+    results: {},
+    lines: [],
+  };
   const wanted = new Set(options.sections);
   if (AFTER_BACKFILL.some((section) => wanted.has(section))) wanted.add('backfill');
-  for (const [section, run] of Object.entries(MEASURE) as [Section, (typeof MEASURE)[Section]][]) {
-    if (!wanted.has(section)) continue;
-    const measured = await run(bench);
-    results[section] = measured.facts;
-    lines.push(...measured.lines);
+  try {
+    for (const section of Object.keys(MEASURE) as Section[]) {
+      if (!wanted.has(section)) continue;
+      const { facts, lines } = await MEASURE[section](bench);
+      found.results[section] = facts;
+      found.lines.push(...lines);
+    }
+    bench.say('done');
+  } finally {
+    // Where a section fails, what the others took minutes to find is not lost.
+    if (found.lines.length > 0) show(bench, found);
   }
-  const machine = describeMachine();
-  const servers = {
-    source: await describeServer(world.sourceUrl),
-    target: await describeServer(world.targetUrl('postgres')),
-  };
-  bench.say('done');
-  console.log(`scale ${options.scale}, ${options.rounds} rounds, medians`);
-  console.log(`machine ${JSON.stringify(machine)}`);
-  console.log(`servers ${JSON.stringify(servers.target)}\n`);
-  console.log(formatTable(lines));
-  for (const profile of bench.profiles) console.log(`\n${formatProfile(profile)}`);
-  if (options.json !== null) {
-    const at = new Date().toISOString();
-    const { scale, rounds, updates } = options;
-    const whole = { at, scale, rounds, updates, machine, servers, lines, results };
-    writeFileSync(options.json, `${JSON.stringify(whole, null, 2)}\n`);
-  }
+}
+
+type Found = {
+  readonly machine: object;
+  readonly servers: { readonly source: object; readonly target: object };
+  readonly results: Partial<Record<Section, object>>;
+  readonly lines: Line[];
+};
+
+function show({ options, profiles }: Bench, found: Found): void {
+  const { scale, rounds, updates, json } = options;
+  console.log(`scale ${scale}, ${rounds} rounds, medians`);
+  if (options.profile !== null) console.log('with profiles taken: ours is slower than without');
+  console.log(`machine ${JSON.stringify(found.machine)}`);
+  console.log(`both servers ${JSON.stringify(found.servers.target)}\n`);
+  console.log(formatTable(found.lines));
+  for (const profile of profiles) console.log(`\n${formatProfile(profile)}`);
+  if (json === null) return;
+  const at = new Date().toISOString();
+  const whole = { at, scale, rounds, updates, ...found };
+  writeFileSync(json, `${JSON.stringify(whole, null, 2)}\n`);
 }
 
 /** The first signal stops everything and leaves nothing behind; a second one leaves it to watchdogs. */

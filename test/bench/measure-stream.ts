@@ -42,6 +42,7 @@ export async function measureStream(bench: Bench): Promise<Measured> {
   await world.drop(FLOOR);
   const { updates } = options;
   const cpu = median(rounds.map(({ ours }) => (ours.cpuSeconds / ours.events) * 100_000));
+  const busy = median(rounds.map(({ ours }) => (ours.cpuSeconds / ours.seconds) * 100));
   return {
     lines: [
       compared({
@@ -51,7 +52,10 @@ export async function measureStream(bench: Bench): Promise<Measured> {
         describe: perSecond(updates, 'changes'),
         goal: GOAL,
       }),
-      plain('stream: CPU of our process', `${cpu.toFixed(2)} s per 100,000 changes`),
+      plain(
+        'stream: CPU of our process',
+        `${cpu.toFixed(2)} s per 100,000 changes, ${busy.toFixed(0)} % of a core`,
+      ),
       plain('stream: phases', phasesOf(rounds.map(({ ours }) => ours.phaseMs))),
       limited({
         what: 'stream: peak memory',
@@ -101,13 +105,12 @@ async function forgetRead({ world }: Bench, target: string): Promise<void> {
   await execute(world.sourceUrl, 'vacuum analyze public.dispatch_task');
 }
 
+/** Phases of one batch run beside those of another, so their sum may be more than the whole. */
 function phasesOf(rounds: readonly Readonly<Record<string, number>>[]): string {
   const names = Object.keys(rounds[0] ?? {});
-  const ms = names.map((name) => median(rounds.map((phases) => phases[name] ?? 0)));
-  const whole = ms.reduce((sum, each) => sum + each, 0);
   return names
-    .map((name, i) => ({ name, share: (ms[i] ?? 0) / whole }))
-    .sort((a, b) => b.share - a.share)
-    .map(({ name, share }) => `${name} ${(share * 100).toFixed(0)} %`)
+    .map((name) => ({ name, ms: median(rounds.map((phases) => phases[name] ?? 0)) }))
+    .sort((a, b) => b.ms - a.ms)
+    .map(({ name, ms }) => `${name} ${(ms / 1000).toFixed(2)} s`)
     .join(', ');
 }

@@ -1,4 +1,6 @@
-import pg from 'pg';
+import { setTimeout as pause } from 'node:timers/promises';
+import type pg from 'pg';
+import type { BackfillContext } from '../../backfill/backfill.ts';
 import { openClient, type Database } from '../../connectors/postgres/connection.ts';
 import { mirrorTables } from '../../connectors/postgres/mirror-tables.ts';
 import { Applier, type ApplyOptions } from '../../consumers/apply.ts';
@@ -10,7 +12,7 @@ import { readTargetTables } from '../../consumers/target-tables.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import type { Mapping } from '../../core/entity.ts';
 import type { Cell, Image, MirrorTable } from '../../core/mirror-table.ts';
-import type { Batch, Facts, Observer, Position, SourceReader } from '../../core/ports.ts';
+import type { Batch, Clock, Facts, Observer, Position, SourceReader } from '../../core/ports.ts';
 import { readUsages } from '../../core/usage.ts';
 import type { Lsn, Version } from '../../core/version.ts';
 import { freshPair, type Row, type TestPair } from './database.ts';
@@ -225,6 +227,35 @@ export class Bench implements AsyncDisposable {
     return this.pair.target.query(sql, params);
   }
 
+  /** Writes rows into the source itself. */
+  async insert(name: string, rows: readonly LegacyRow[]): Promise<void> {
+    await this.pair.source.query(
+      `insert into public.${name} select * from jsonb_populate_recordset(null::public.${name}, $1)`,
+      [JSON.stringify(rows)],
+    );
+  }
+
+  /** What a backfill needs, with small chunks. The slot stands at `0/1`. */
+  backfillContext(given: Partial<BackfillContext> = {}): BackfillContext {
+    return {
+      source: this.source,
+      target: this.target,
+      model: this.model,
+      consistentPoint: version(1).commitLsn,
+      workers: 2,
+      chunkRows: 7,
+      portionRows: 5,
+      applier: async () => {
+        const { applier, client } = await this.applier();
+        return { applier, close: () => client.end() };
+      },
+      observer: this.notes,
+      clock: CLOCK,
+      signal: new AbortController().signal,
+      ...given,
+    };
+  }
+
   /** Empties everything but the catalogue, so that one pair of databases serves many runs. */
   async reset(): Promise<void> {
     const [row] = await this.query(
@@ -237,6 +268,8 @@ export class Bench implements AsyncDisposable {
        ${String(row?.['sql'])};
        update tandem.mirror set loaded_at = null, read_until = null; commit`,
     );
+    const tables = [...this.model.mirror.values()].map((table) => table.relation).join(', ');
+    await this.pair.source.query(`truncate ${tables}`);
     this.notes.events.length = 0;
   }
 
@@ -244,6 +277,13 @@ export class Bench implements AsyncDisposable {
     await this.pair[Symbol.asyncDispose]();
   }
 }
+
+export const CLOCK: Clock = {
+  now: () => Date.now(),
+  sleep: async (ms) => {
+    await pause(ms);
+  },
+};
 
 /** Commit times follow the versions. */
 export const committedAt = ({ commitLsn }: Version): string =>

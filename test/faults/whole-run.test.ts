@@ -1,0 +1,126 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { createLegacySchema } from '../../demo/legacy/schema.ts';
+import { generateLegacy } from '../../demo/legacy/generate.ts';
+import { startTraffic } from '../../demo/legacy/traffic.ts';
+import { Random } from '../../demo/legacy/random.ts';
+import { freshPair, type TestDatabase } from '../harness/database.ts';
+import { startProxy } from '../harness/proxy.ts';
+import { tandem, TandemProcess, type Settings } from '../harness/tandem-process.ts';
+import { assertAccounted } from '../oracle/account.ts';
+import { assertAgrees } from '../oracle/compare.ts';
+import { assertMirrorAgrees } from '../oracle/mirror.ts';
+
+/** Each test prints its seed; set TEST_SEED to repeat one. */
+const seedOf = () => Number(process.env['TEST_SEED'] ?? randomInt(1_000_000));
+
+async function legacyWorld(source: TestDatabase, seed: number): Promise<void> {
+  await createLegacySchema(source.connectionString);
+  await generateLegacy({ connectionString: source.connectionString, seed, scale: 'tiny' });
+}
+
+function settingsFor(source: string, target: string, name: string): Settings {
+  return {
+    SOURCE_URL: source,
+    TARGET_URL: target,
+    TANDEM_SLOT: `slot_${name}`,
+    TANDEM_PUBLICATION: 'tandem',
+    HEARTBEAT_SECONDS: '1',
+    CHUNK_ROWS: '1000',
+  };
+}
+
+/** The legacy application at work, until `end` or the end of the test. */
+function underTraffic(source: TestDatabase, seed: number, changesPerSecond: number) {
+  const over = new AbortController();
+  const { connectionString } = source;
+  const traffic = startTraffic({ connectionString, seed, changesPerSecond, signal: over.signal });
+  const end = async () => {
+    over.abort();
+    await traffic;
+  };
+  return { end, [Symbol.asyncDispose]: end };
+}
+
+async function expectAgreement(source: TestDatabase, target: TestDatabase): Promise<void> {
+  const urls = { sourceUrl: source.connectionString, targetUrl: target.connectionString };
+  await assertMirrorAgrees(urls);
+  await assertAgrees(urls);
+  await assertAccounted(target.connectionString);
+}
+
+test('killed at random moments under traffic, from the first second on, it ends right', async () => {
+  const seed = seedOf();
+  const chance = new Random(seed);
+  await using pair = await freshPair();
+  const { source, target } = pair;
+  await legacyWorld(source, seed);
+  const settings = settingsFor(source.connectionString, target.connectionString, source.name);
+
+  await using traffic = underTraffic(source, seed, 300);
+  for (let kills = 0; kills < 8; kills++) {
+    await using child = new TandemProcess(['run'], settings);
+    await Promise.race([wait(chance.int(600, 4_000)), child.exited]);
+    expect(await child.stop('SIGKILL'), `seed ${seed}: ${child.output}`).toBeNull();
+  }
+  await traffic.end();
+
+  await using child = new TandemProcess(['run'], settings);
+  const caughtUp = await tandem(['status', '--caught-up', '--timeout', '60s'], settings);
+  expect(caughtUp.code, `seed ${seed}: ${caughtUp.output}${child.output}`).toBe(0);
+  expect(await child.stop('SIGTERM')).toBe(0);
+  await expectAgreement(source, target);
+}, 180_000);
+
+test('connections to either server cut, refused and half open under traffic: it ends right', async () => {
+  const seed = seedOf();
+  const chance = new Random(seed);
+  await using pair = await freshPair();
+  const { source, target } = pair;
+  await legacyWorld(source, seed);
+  await using toSource = await startProxy(addressOf(source));
+  await using toTarget = await startProxy(addressOf(target));
+  const settings = settingsFor(
+    toSource.through(source.connectionString),
+    toTarget.through(target.connectionString),
+    source.name,
+  );
+
+  await using traffic = underTraffic(source, seed, 300);
+  await using child = new TandemProcess(['run'], settings);
+  await wait(4_000);
+  for (let cuts = 0; cuts < 12; cuts++) {
+    const proxy = chance.int(0, 1) === 0 ? toSource : toTarget;
+    proxy.cut();
+    if (chance.int(0, 3) === 0) {
+      await proxy.refuse(true);
+      await wait(chance.int(200, 1_500));
+      await proxy.refuse(false);
+    }
+    await wait(chance.int(50, 1_200));
+  }
+  await traffic.end();
+  const caughtUp = await tandem(['status', '--caught-up', '--timeout', '90s'], settings);
+  expect(caughtUp.code, `seed ${seed}: ${caughtUp.output}${child.output}`).toBe(0);
+  expect(await child.stop('SIGTERM')).toBe(0);
+  await expectAgreement(source, target);
+}, 240_000);
+
+test('SIGTERM under full load ends it with exit code 0 within 5 seconds', async () => {
+  await using pair = await freshPair();
+  const { source, target } = pair;
+  await legacyWorld(source, 7);
+  const settings = settingsFor(source.connectionString, target.connectionString, source.name);
+  await using _traffic = underTraffic(source, 7, 3_000);
+  await using child = new TandemProcess(['run'], settings);
+  expect((await tandem(['status', '--caught-up', '--timeout', '60s'], settings)).code).toBe(0);
+  const start = performance.now();
+  expect(await child.stop('SIGTERM'), child.output).toBe(0);
+  expect(performance.now() - start).toBeLessThan(5_000);
+}, 120_000);
+
+function addressOf(database: TestDatabase): { host: string; port: number } {
+  const { hostname, port } = new URL(database.connectionString);
+  return { host: hostname, port: Number(port) };
+}
