@@ -24,7 +24,7 @@ export default tseslint.config(
       '@typescript-eslint/no-empty-object-type': 'off',
       'no-console': 'error',
       'no-control-regex': 'off',
-      eqeqeq: 'error',
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
     },
   },
   { files: ['cli/**', 'demo/**', 'test/bench/**'], rules: { 'no-console': 'off' } },

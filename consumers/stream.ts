@@ -1,5 +1,5 @@
 import { TandemError } from '../core/errors.ts';
-import type { BatchOptions, ChangeSource, Clock, Observer } from '../core/ports.ts';
+import type { Batch, BatchOptions, ChangeSource, Clock, Observer } from '../core/ports.ts';
 import type { Applier } from './apply.ts';
 
 /** What one connection to both databases needs; made anew after every failure. */
@@ -51,17 +51,17 @@ async function runSession(options: StreamOptions, onProgress: () => void): Promi
   // Ends the source when a batch or a job fails.
   const over = new AbortController();
   const whole = AbortSignal.any([signal, over.signal]);
-  const batches = source
-    .batches(applier.position, { maxBytes, maxEvents, signal: whole })
-    [Symbol.asyncIterator]();
+  const stream = source.batches(applier.position, { maxBytes, maxEvents, signal: whole });
+  const batches: AsyncIterator<Batch, unknown> = stream[Symbol.asyncIterator]();
   const jobs = new JobTurns(applier, options.clock);
   try {
     let next = batches.next();
     while (!signal.aborted) {
       if (await jobs.runUnless(next)) continue;
-      const { done, value: batch } = await next;
+      const result = await next;
       // A transaction in hand is not committed, and so rolled back when the session ends.
-      if (done === true || signal.aborted) return;
+      if (result.done === true || signal.aborted) return;
+      const batch = result.value;
       const isCommitted = await applier.apply(batch);
       if (isCommitted) {
         onProgress();

@@ -82,7 +82,7 @@ export function entity<C extends Columns, R>(definition: {
     fanOut: definition.fanOut ?? targets.length > 1,
     shape: definition.from,
     definedAt: callSite(),
-    map: definition.map as (root: never) => Outcome,
+    map: definition.map,
   };
 }
 
@@ -103,6 +103,6 @@ export function journal<C extends Columns, R>(definition: {
     identity: definition.name,
     shape: definition.from,
     definedAt: callSite(),
-    map: definition.map as (change: ObservedChange<never>) => Outcome,
+    map: definition.map,
   };
 }

@@ -96,7 +96,7 @@ export type On<C extends Columns, R> = {
   ): Relation<readonly R2[]>;
   /** Whether any row's `childColumn` names this one. */
   exists<C2 extends Columns>(
-    table: LegacyTable<C2>,
+    table: LegacyTableNode & { readonly columns: C2 },
     childColumn: Name<C2>,
     column?: Name<C>,
   ): Relation<boolean>;
@@ -110,12 +110,12 @@ export type On<C extends Columns, R> = {
   readonly _row?: R;
 };
 
-export type LegacyTable<C extends Columns> = LegacyTableNode & {
+export type LegacyTable<C extends Columns, Key extends Name<C>> = LegacyTableNode & {
   readonly columns: C;
   /** Starts a shape with these columns; the key is always there. */
-  select<K extends Readable<C> = never>(...columns: K[]): Shape<C, Row<C, K>>;
+  select<K extends Readable<C> = never>(...columns: K[]): Shape<C, Row<C, K | Key>>;
 };
-export type ContentTypes = LegacyTable<Columns>;
+export type ContentTypes = LegacyTableNode;
 
 function singleKey(table: LegacyTableNode): string {
   const [key, ...rest] = table.key;
@@ -175,20 +175,17 @@ function makeShape<C extends Columns, R>(node: ShapeNode): Shape<C, R> {
  * Declares a legacy table: its name (`table` or `schema.table`), its primary key, and the columns
  * that mappings may read.
  */
-export function legacyTable<const C extends Columns>(
+export function legacyTable<const C extends Columns, const Key extends Name<C>>(
   name: string,
-  key: Name<C> | readonly Name<C>[],
+  key: Key | readonly Key[],
   columns: C,
-): LegacyTable<C> {
-  const table: LegacyTableNode = { name, key: typeof key === 'string' ? [key] : key, columns };
+): LegacyTable<C, Key> {
+  const keys: readonly string[] = typeof key === 'string' ? [key] : key;
+  const table: LegacyTableNode = { name, key: keys, columns };
   return {
     ...table,
     columns,
     select: (...selected) =>
-      makeShape({
-        table,
-        columns: [...new Set([...table.key, ...selected])],
-        relations: {},
-      }),
+      makeShape({ table, columns: [...new Set([...table.key, ...selected])], relations: {} }),
   };
 }

@@ -47,9 +47,9 @@ async function startDemo(...args: readonly string[]): Promise<Demo> {
   return demo;
 }
 
-async function until({ output }: Demo, text: string): Promise<void> {
+async function until(demo: Demo, text: string): Promise<void> {
   const what = `the demo to say ${JSON.stringify(text)}`;
-  await waitFor(async () => output().includes(text), { what, timeoutMs: 120_000 });
+  await waitFor(async () => demo.output().includes(text), { what, timeoutMs: 120_000 });
 }
 
 /** Processes that know the demo's temp folder: by command line, as servers, or by environment. */
