@@ -80,7 +80,8 @@ export async function bulkDerive(context: DeriveContext, entity: DerivedEntity):
     open: () => openClient(target, 'derive'),
     close: (client) => client.end(),
     async run(client, chunk) {
-      done += await deriveChunk(context, client, entity, chunk);
+      const rows = await deriveChunk(context, client, entity, chunk);
+      done += rows;
       observer.progress('derive', entity.name, done, Math.max(total, done));
     },
   });

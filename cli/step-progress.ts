@@ -126,7 +126,7 @@ export function stepLine(
   return [
     fit(`  ${step.name.padEnd(7)}${count}`, label),
     ' '.repeat(bar + 5),
-    ...numbers(step.done, items, step.perSecond),
+    ...numbers(step.done, items, items === 'rows' ? step.perSecond : null),
   ]
     .join(' ')
     .trimEnd();

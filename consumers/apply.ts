@@ -35,6 +35,9 @@ export type Cursor = { position: Position; readonly epoch: bigint };
 /** Events of a slice: enough for one statement to be worth its round trip. */
 const SLICE = 1_000;
 
+/** So many slices may be merged and not derived yet: the server always has something to do. */
+const AHEAD = 2;
+
 /** Null where the batch is small, or holds what must stand alone. */
 function slicesOf(events: readonly ChangeEvent[]): (readonly ChangeEvent[])[] | null {
   if (events.length < 2 * SLICE || events.some((event) => event.kind === 'truncate')) return null;
@@ -85,6 +88,7 @@ export class Applier {
     observer: Observer;
     cursor: Cursor;
     inactive: Set<string>;
+    serverVersion: number;
     consistentAfter: ReadonlyMap<string, Lsn>;
   }) {
     const { model, options } = context;
@@ -98,7 +102,7 @@ export class Applier {
     this.#merges = new Map(
       [...model.mirror.values()].map((table) => [
         table.name,
-        new TableMerge(table, model.usagesOf.get(table.name) ?? []),
+        new TableMerge(table, model.usagesOf.get(table.name) ?? [], context.serverVersion),
       ]),
     );
     this.#affected = new Affected(model, options.maxRoots);
@@ -115,8 +119,10 @@ export class Applier {
     cursor: Cursor;
     consistentAfter: ReadonlyMap<string, Lsn>;
   }): Promise<Applier> {
-    const inactive = new Set((await inactiveEntities(context.client)).keys());
-    return new Applier({ ...context, inactive });
+    const { client } = context;
+    const inactive = new Set((await inactiveEntities(client)).keys());
+    const [version] = await preparedRows(client, `select current_setting('server_version_num')`);
+    return new Applier({ ...context, inactive, serverVersion: Number(version?.[0]) });
   }
 
   get position(): Position {
@@ -272,14 +278,16 @@ export class Applier {
       await this.#lock(tx, entities);
     });
     let deriving = Promise.resolve();
+    const open: Promise<void>[] = [];
     try {
       for (const slice of slices) {
         const roots = new Map<string, Roots>();
         await this.#mergeRows(tx, slice, roots);
-        await deriving;
-        deriving = tx.phase('derive', () => this.#derive(tx, roots));
-        // Its failure is thrown by the `await` above or below; until then it is nobody's.
+        deriving = deriving.then(() => tx.phase('derive', () => this.#derive(tx, roots)));
+        // Its failure is thrown by an `await` below; until then it is nobody's.
         deriving.catch(() => undefined);
+        open.push(deriving);
+        if (open.length > AHEAD) await open.shift();
       }
       await deriving;
     } finally {

@@ -74,14 +74,17 @@ export async function syncMarks(
   stamp: Stamp,
 ): Promise<void> {
   const lines = linesOf(model, entity, roots, stamp);
+  const keys = arrayLiteral(roots.map((root) => root.key));
   const [present] = await preparedRows(
     client,
     `select ${(Object.keys(MARKS) as Mark[])
-      .map((mark) => `exists (select from tandem.${mark} where entity = $1)`)
+      .map(
+        (mark) =>
+          `exists (select from tandem.${mark} where entity = $1 and root_key = any($2::text[]))`,
+      )
       .join(', ')}`,
-    [entity.name],
+    [entity.name, keys],
   );
-  const keys = arrayLiteral(roots.map((root) => root.key));
   let i = 0;
   for (const mark of Object.keys(MARKS) as Mark[]) {
     const has = present?.[i++] === 't';
@@ -112,7 +115,8 @@ async function clear(
   const { names, types, arrays } = arraysOf(mark, lines);
   const list = types.map((type, i) => `$${i + 3}::${type}[]`).join(', ');
   const same = KEYS[mark].map((name) => `wanted.${name} = mark.${name}`).join(' and ');
-  await client.query(
+  await preparedRows(
+    client,
     `delete from tandem.${mark} as mark where entity = $1 and root_key = any($2::text[])
      and not exists (select from unnest(${list}) as wanted (${names.join(', ')}) where ${same})`,
     [entity, keys, ...arrays],
@@ -130,7 +134,8 @@ async function add(client: pg.ClientBase, mark: Mark, lines: readonly Line[]): P
       'last_tried_at = now()',
     );
   }
-  await client.query(
+  await preparedRows(
+    client,
     `insert into tandem.${mark} as mark (${names.join(', ')})
      select distinct ${names.join(', ')} from unnest(${list}) as wanted (${names.join(', ')})
      on conflict (${KEYS[mark].join(', ')}) do ${set.length > 0 ? `update set ${set.join(', ')}` : 'nothing'}`,

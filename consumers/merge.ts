@@ -45,9 +45,10 @@ export class TableMerge {
   readonly #readByKey: string;
   readonly #updates = new Map<string, string>();
 
-  constructor(table: MirrorTable, usages: readonly Usage[]) {
+  /** @param serverVersion of the target, as `server_version_num` gives it */
+  constructor(table: MirrorTable, usages: readonly Usage[], serverVersion: number) {
     this.table = table;
-    this.#output = mergeOutput(usages, table);
+    this.#output = mergeOutput(usages, table, serverVersion);
     this.#upsert = upsertStatement(table, this.#output);
     this.#delete = deleteStatement(table, this.#output);
     this.#incomplete = incompleteStatement(table);
@@ -176,26 +177,34 @@ export class TableMerge {
     columns: readonly MirrorColumn[],
     finals: readonly Final[],
   ): Promise<Changed[]> {
-    const isDelete = sql === this.#delete;
     const positions = columns.map((column) => this.table.columns.indexOf(column));
     const arrays = positions.map((i) =>
       arrayLiteral(finals.map((final) => sent((final.image ?? final.key)[i]))),
     );
     const rows = await preparedRows(client, sql, [...arrays, ...versionArrays(finals)]);
-    return rows.map((row) => this.#changed(row, isDelete));
+    if (sql === this.#delete)
+      return rows.map((row) => this.#changed(row, this.table.keyLength, null));
+    if (sql !== this.#upsert) {
+      const n = this.table.columns.length;
+      return rows.map((row) => this.#changed(row, n, row.slice(0, n)));
+    }
+    const images = new Map(finals.map((final) => [keyText(this.table, final.key), final.image]));
+    return rows.map((row) =>
+      this.#changed(row, this.table.keyLength, images.get(keyText(this.table, row)) ?? null),
+    );
   }
 
-  #changed(row: TextRow, isDelete: boolean): Changed {
-    const n = this.table.columns.length;
+  /** `rowLength`: how many values of the row the statement returns before the rest. */
+  #changed(row: TextRow, rowLength: number, image: Image | null): Changed {
     const { oldColumns, flagged } = this.#output;
-    const flags = n + 1 + oldColumns.length;
-    const wasAbsent = row[n] === 't';
+    const flags = rowLength + 1 + oldColumns.length;
+    const wasAbsent = row[rowLength] === 't';
     return {
       key: keyText(this.table, row),
-      image: isDelete ? null : row.slice(0, n),
+      image,
       old: wasAbsent
         ? null
-        : new Map(oldColumns.map((column, i) => [column, row[n + 1 + i] ?? null])),
+        : new Map(oldColumns.map((column, i) => [column, row[rowLength + 1 + i] ?? null])),
       concerned: flagged.filter((_, i) => row[flags + i] === 't'),
     };
   }

@@ -14,7 +14,8 @@ export function literal(text: string): string {
   return escaped.includes('\\') ? `E'${escaped.replaceAll('\\', '\\\\')}'` : `'${escaped}'`;
 }
 
-const SPECIAL = /["\\]/g;
+const SPECIAL = /["\\]/;
+const ALL_SPECIAL = /["\\]/g;
 
 /**
  * An array literal of text forms, for a parameter that is cast as a whole (`$1::int4[]`): the
@@ -25,7 +26,8 @@ export function arrayLiteral(values: readonly (string | null)[]): string {
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     if (i > 0) text += ',';
-    text += value === null || value === undefined ? 'NULL' : `"${value.replace(SPECIAL, '\\$&')}"`;
+    if (value === null || value === undefined) text += 'NULL';
+    else text += SPECIAL.test(value) ? `"${value.replace(ALL_SPECIAL, '\\$&')}"` : `"${value}"`;
   }
   return text + '}';
 }
