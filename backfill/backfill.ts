@@ -1,5 +1,10 @@
 import type pg from 'pg';
-import { openClient, textRows, type Database } from '../connectors/postgres/connection.ts';
+import {
+  openClient,
+  statementError,
+  textRows,
+  type Database,
+} from '../connectors/postgres/connection.ts';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import type { Applier } from '../consumers/apply.ts';
 import { Deriver } from '../consumers/derive.ts';
@@ -58,8 +63,19 @@ export async function remaining(client: pg.ClientBase, model: Model): Promise<Re
  * Loads the mirror and derives all entities; goes on where an earlier one stopped.
  *
  * The stream does not run meanwhile: it starts at the slot's consistent point afterwards.
+ *
+ * @throws TandemError naming the side; what `signal` was aborted with
  */
 export async function backfill(context: BackfillContext): Promise<void> {
+  try {
+    await loadAndDerive(context);
+  } catch (error) {
+    // What the steps did not name themselves is a statement of the target, or its connection.
+    throw context.signal.aborted ? error : statementError('target', error, 'backfill');
+  }
+}
+
+async function loadAndDerive(context: BackfillContext): Promise<void> {
   const { model, observer, target } = context;
   const start = Date.now();
   await loadMirror({ ...context, tables: [...model.mirror.values()] });
@@ -80,30 +96,44 @@ export async function backfill(context: BackfillContext): Promise<void> {
   observer.event('backfill complete', { ms: Date.now() - start });
 }
 
-/** Parents first: in bulk where the tables are empty, else as a job under the stream's own locks. */
+/**
+ * In bulk where the tables are empty, then the others as jobs under the stream's own locks; parents
+ * first in both. Bulk before jobs: until references are settled there are rows that will be taken out
+ * again, and no job may see those.
+ */
 async function deriveAll(
   context: BackfillContext,
   client: pg.ClientBase,
   entities: readonly DerivedEntity[],
 ): Promise<void> {
   const { model, target, observer } = context;
-  const derive: DeriveContext = { ...context, deriver: new Deriver(model, Infinity) };
   const bulk: DerivedEntity[] = [];
   for (const entity of entities) if (await isFresh(client, entity)) bulk.push(entity);
+  await deriveInBulk(context, client, bulk);
+  await restore(target, ['index'], null, observer);
+  await settleReferences(client, model, bulk, observer);
+  for (const entity of entities) {
+    if (!bulk.includes(entity)) await deriveByJob(context, client, entity);
+  }
+  await wakeWaiting(context);
+}
+
+async function deriveInBulk(
+  context: BackfillContext,
+  client: pg.ClientBase,
+  bulk: readonly DerivedEntity[],
+): Promise<void> {
+  const derive: DeriveContext = { ...context, deriver: new Deriver(context.model, Infinity) };
   const rebuilding: Promise<void>[] = [];
   const open = new Map<string, number>();
   for (const { targets } of bulk) {
     for (const table of targets) open.set(table, (open.get(table) ?? 0) + 1);
   }
   try {
-    for (const entity of entities) {
-      if (!bulk.includes(entity)) {
-        await deriveByJob(context, client, entity);
-        continue;
-      }
+    for (const entity of bulk) {
       await setAside(client, entity.targets);
       const rows = await bulkDerive(derive, entity);
-      observer.event('derived', { entity: entity.name, roots: rows });
+      context.observer.event('derived', { entity: entity.name, roots: rows });
       for (const table of entity.targets) {
         const left = (open.get(table) ?? 1) - 1;
         open.set(table, left);
@@ -118,12 +148,20 @@ async function deriveAll(
     await Promise.allSettled(rebuilding);
   }
   await Promise.all(rebuilding);
-  await restore(target, ['index', 'unique'], null, observer);
-  await settleReferences(client, model, bulk, observer);
+}
+
+/** A bulk derive tells nobody of its rows: whoever has waited for one of them is derived again. */
+async function wakeWaiting({ applier }: BackfillContext): Promise<void> {
+  const { applier: waker, close } = await applier();
+  try {
+    await waker.wakeWaiting();
+  } finally {
+    await close();
+  }
 }
 
 async function rebuild({ target, observer }: BackfillContext, table: string): Promise<void> {
-  await restore(target, ['index', 'unique'], table, observer);
+  await restore(target, ['index'], table, observer);
   const client = await openClient(target, 'analyze');
   try {
     await client.query(`analyze ${targetName(table)}`);
@@ -172,7 +210,13 @@ async function isFresh(client: pg.ClientBase, entity: DerivedEntity): Promise<bo
   for (const table of entity.targets) {
     if (await hasRows(client, table, entity)) return false;
   }
-  return true;
+  if (!entity.fanOut) return true;
+  const [row] = await textRows(
+    client,
+    'select exists (select from tandem.yielded where entity = $1)',
+    [entity.name],
+  );
+  return row?.[0] !== 't';
 }
 
 async function hasRows(
@@ -189,13 +233,15 @@ async function hasRows(
   return row?.[0] === 't';
 }
 
+/** One that stopped meanwhile stays stopped. */
 async function markDerived(client: pg.ClientBase, entity: DerivedEntity): Promise<void> {
+  // First: chunks that outlived the mark would make the next backfill believe that all is done.
+  await forgetChunks(client, 'derive', entity.name);
   await client.query(
     `insert into tandem.entity (name, derived_at) values ($1, now())
-     on conflict (name) do update set derived_at = now(), state = 'active', reason = null`,
+     on conflict (name) do update set derived_at = now()`,
     [entity.name],
   );
-  await forgetChunks(client, 'derive', entity.name);
 }
 
 /** Makes entities be derived again by the next backfill. */

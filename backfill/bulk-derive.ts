@@ -6,10 +6,12 @@ import {
   statementError,
   textRows,
   type Database,
+  type TextRow,
 } from '../connectors/postgres/connection.ts';
 import { arrayLiteral, copyField, ident } from '../connectors/postgres/sql.ts';
 import { rootTable } from '../consumers/affected.ts';
 import type { Deriver } from '../consumers/derive.ts';
+import { addJob } from '../consumers/jobs.ts';
 import { mapImages, type Mapped, type PlannedRow } from '../consumers/map-roots.ts';
 import { syncMarks } from '../consumers/marks.ts';
 import { mirrorName } from '../consumers/mirror-schema.ts';
@@ -17,7 +19,8 @@ import type { Model, TargetTable } from '../consumers/model.ts';
 import type { Resolved } from '../consumers/resolve.ts';
 import { encodeRow, targetName, type RowWriter } from '../consumers/write-rows.ts';
 import type { DerivedEntity } from '../core/entity.ts';
-import { TandemError } from '../core/errors.ts';
+import { TandemError, type ErrorCode } from '../core/errors.ts';
+import { keyText } from '../core/mirror-table.ts';
 import type { Observer } from '../core/ports.ts';
 import type { Lsn } from '../core/version.ts';
 import {
@@ -61,6 +64,9 @@ export async function bulkDerive(context: DeriveContext, entity: DerivedEntity):
     if (!known.planned) {
       const from = `${mirrorName(table)} where not _deleted`;
       const bounds = await chunkBounds(planner, { from, table }, context.portionRows);
+      for (const list of LISTS) {
+        await planner.query(`delete from tandem.${list} where entity = $1`, [entity.name]);
+      }
       await recordChunks(planner, 'derive', entity.name, bounds);
     }
     ({ open, doneRows: done } = await openChunks(planner, 'derive', entity.name));
@@ -88,6 +94,16 @@ export async function bulkDerive(context: DeriveContext, entity: DerivedEntity):
   return done;
 }
 
+/** What an earlier life of the entity left there is not true of its new rows. */
+const LISTS = ['held', 'unresolved', 'excluded', 'quarantine', 'issue', 'yielded'] as const;
+
+/** Failures behind which one row may stand. */
+const MAY_BE_ONE_ROW: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'TARGET_FAILED',
+  'MAPPING_INVALID',
+  'TABLE_MISSING',
+]);
+
 async function deriveChunk(
   context: DeriveContext,
   client: pg.Client,
@@ -96,13 +112,14 @@ async function deriveChunk(
 ): Promise<number> {
   const { model, deriver } = context;
   const loader = deriver.loader(entity.name);
+  let images: readonly TextRow[] = [];
   try {
     await client.query('begin');
     if (!(await takeChunk(client, chunk))) {
       await client.query('rollback');
       return 0;
     }
-    const images = await textRows(
+    images = await textRows(
       client,
       `select ${loader.root.columns.map(({ name }) => ident(name)).join(', ')}
        from ${mirrorName(loader.root)}
@@ -111,13 +128,42 @@ async function deriveChunk(
     const mapped = await mapImages(client, entity, loader, images);
     await copyMapped(context, client, entity, mapped);
     await noteMarks(client, model, entity, mapped, context.consistentPoint);
+    const held = mapped.filter(({ outcome }) => outcome.kind === 'held');
+    if (held.length > 0) await deriveLater(client, entity, 'held', held);
     await finishChunk(client, chunk, images.length);
+    await client.query('commit');
+    return images.length;
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    const named = statementError('target', error, `derive ${entity.name}`);
+    if (!MAY_BE_ONE_ROW.has(named.code) || images.length === 0) throw named;
+    const facts = { entity: entity.name, chunk: chunk.number, error: named.message };
+    context.observer.event('chunk refused, narrowing down by a job', facts, 'warn');
+  }
+  const roots = images.map((image) => ({ key: keyText(loader.root, image) }));
+  try {
+    await client.query('begin');
+    if (await takeChunk(client, chunk)) {
+      await deriveLater(client, entity, 'a row of the chunk was refused', roots);
+      await finishChunk(client, chunk, images.length);
+    }
     await client.query('commit');
     return images.length;
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
     throw statementError('target', error, `derive ${entity.name}`);
   }
+}
+
+/** The ordinary way finds refused rows one by one, and holds what has to wait. */
+async function deriveLater(
+  client: pg.ClientBase,
+  entity: DerivedEntity,
+  reason: string,
+  roots: readonly { readonly key: string }[],
+): Promise<void> {
+  const values = roots.map(({ key }) => key);
+  await addJob(client, { entity: entity.name, usage: null, values, reason });
 }
 
 async function copyMapped(
@@ -181,17 +227,24 @@ async function copyRows(
   // The stream's error arrives through `end`, also when it comes while a part is being written.
   end.catch(() => undefined);
   let part = '';
-  for (const { row } of rows) {
-    const cells = encodeRow(table, writer.columns, row);
-    for (let i = 0; i < cells.length; i++) {
-      if (i > 0) part += '\t';
-      part += copyField(cells[i] ?? null);
+  try {
+    for (const { row } of rows) {
+      const cells = encodeRow(table, writer.columns, row);
+      for (let i = 0; i < cells.length; i++) {
+        if (i > 0) part += '\t';
+        part += copyField(cells[i] ?? null);
+      }
+      part += '\n';
+      if (part.length >= PART_LENGTH) {
+        if (!stream.write(part)) await Promise.race([drained(stream), end]);
+        part = '';
+      }
     }
-    part += '\n';
-    if (part.length >= PART_LENGTH) {
-      if (!stream.write(part)) await Promise.race([drained(stream), end]);
-      part = '';
-    }
+  } catch (error) {
+    // The server waits for the rest until it is told that there is none; so would the rollback.
+    stream.destroy(error instanceof Error ? error : undefined);
+    await end.catch(() => undefined);
+    throw error;
   }
   stream.end(part);
   await end;

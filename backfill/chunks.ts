@@ -115,11 +115,12 @@ export async function finishChunk(
   client: pg.ClientBase,
   chunk: Chunk,
   rows: number,
+  version: string | null = null,
 ): Promise<void> {
   await client.query(
-    `update tandem.chunk set rows = $4, finished_at = clock_timestamp()
+    `update tandem.chunk set rows = $4, version = $5, finished_at = clock_timestamp()
      where stage = $1 and subject = $2 and number = $3`,
-    [chunk.stage, chunk.subject, chunk.number, rows],
+    [chunk.stage, chunk.subject, chunk.number, rows, version],
   );
 }
 

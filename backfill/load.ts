@@ -127,7 +127,8 @@ async function planTable(
   }
   const [row] = await textRows(target, `select exists (select from ${mirrorName(table)})`);
   const stage: Stage = row?.[0] === 't' ? 'reload' : 'load';
-  const bounds = await chunkBounds(source, { from: sourceName(table), table }, context.chunkRows);
+  const cut = { from: sourceName(table), table };
+  const bounds = await fromSource(table, () => chunkBounds(source, cut, context.chunkRows));
   await recordChunks(target, stage, table.name, bounds);
   // A row that is copied gets its version by default: nothing has to be added to the stream.
   await target.query(
@@ -138,10 +139,12 @@ async function planTable(
 }
 
 async function estimatedRows(source: pg.ClientBase, table: MirrorTable): Promise<number> {
-  const [row] = await textRows(
-    source,
-    'select greatest(reltuples, 0)::bigint from pg_class where oid = $1::regclass',
-    [sourceName(table)],
+  const [row] = await fromSource(table, () =>
+    textRows(
+      source,
+      'select greatest(reltuples, 0)::bigint from pg_class where oid = $1::regclass',
+      [sourceName(table)],
+    ),
   );
   return Number(row?.[0] ?? 0);
 }
@@ -158,16 +161,24 @@ async function loadChunk(
       await target.query('rollback');
       return 0;
     }
-    const rows =
+    const { rows, version } =
       chunk.stage === 'load'
-        ? await copyRows({ source, target, table, chunk, into: mirrorName(table) })
+        ? await load({ source, target }, table, chunk)
         : await reload(context, { source, target }, table, chunk);
-    await finishChunk(target, chunk, rows);
+    await finishChunk(target, chunk, rows, version);
     await target.query('commit');
     return rows;
   } catch (error) {
     await target.query('rollback').catch(() => undefined);
     throw statementError(isSourceError(error) ? 'source' : 'target', error, `load ${table.name}`);
+  }
+}
+
+async function fromSource<T>(table: MirrorTable, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw statementError('source', error, `load ${table.name}`);
   }
 }
 
@@ -194,22 +205,31 @@ async function copyRows(job: {
   return put.rowCount ?? 0;
 }
 
+type Loaded = { readonly rows: number; readonly version: string | null };
+
+async function load(pair: Pair, table: MirrorTable, chunk: Chunk): Promise<Loaded> {
+  return {
+    rows: await copyRows({ ...pair, table, chunk, into: mirrorName(table) }),
+    version: null,
+  };
+}
+
 /**
  * A range of a mirror table that holds rows already (the slot was made anew, or a column was added):
- * read again at a barrier, so that what the source has wins over all that is older, and what it has
- * no more becomes a tombstone.
+ * read again at a barrier, so that what the source has wins over all that is older. What it has no
+ * more is found when all ranges are done.
  */
 async function reload(
   { clock, signal }: LoadContext,
   pair: Pair,
   table: MirrorTable,
   chunk: Chunk,
-): Promise<number> {
+): Promise<Loaded> {
   const { target } = pair;
   const mirror = mirrorName(table);
   const columns = table.columns.map(({ name }) => ident(name));
   const key = columns.slice(0, table.keyLength);
-  const version = literal(formatLsn(await barrier(pair.source, { clock, signal })));
+  const version = formatLsn(await barrier(pair.source, { clock, signal }));
   await target.query(
     `create temporary table tandem_reload on commit drop as select ${columns.join(', ')} from ${mirror} where false`,
   );
@@ -217,28 +237,37 @@ async function reload(
   const set = columns.slice(table.keyLength).map((name) => `${name} = excluded.${name}`);
   await target.query(
     `insert into ${mirror} as mirror (${columns.join(', ')}, _commit_lsn)
-     select ${columns.join(', ')}, ${version}::pg_lsn from pg_temp.tandem_reload
+     select ${columns.join(', ')}, ${literal(version)}::pg_lsn from pg_temp.tandem_reload
      on conflict (${key.join(', ')}) do update set
        ${[...set, '_commit_lsn = excluded._commit_lsn', '_change_lsn = excluded._change_lsn', '_deleted = false'].join(', ')}
      where (excluded._commit_lsn, excluded._change_lsn) > (mirror._commit_lsn, mirror._change_lsn)`,
   );
-  const empty = columns.slice(table.keyLength).map((name) => `${name} = null`);
-  const same = key.map((name) => `fresh.${name} = mirror.${name}`).join(' and ');
+  return { rows, version };
+}
+
+/**
+ * After a reload every row that the source has is at least as new as its range. What is older than
+ * all ranges has vanished. (Looked for once and not by range, because source and target may sort
+ * texts in another way.)
+ */
+async function buryVanished(target: pg.ClientBase, table: MirrorTable): Promise<void> {
+  const rest = table.columns.slice(table.keyLength).map(({ name }) => `${ident(name)} = null, `);
   await target.query(
-    `update ${mirror} as mirror set
-       ${[...empty, `_commit_lsn = ${version}`, `_change_lsn = '0/0'`, '_deleted = true'].join(', ')}
-     where ${rangeCondition(table, chunk, (column) => column.type)} and not _deleted
-       and (_commit_lsn, _change_lsn) < (${version}::pg_lsn, '0/0'::pg_lsn)
-       and not exists (select from pg_temp.tandem_reload as fresh where ${same})`,
+    `update ${mirrorName(table)} set ${rest.join('')}
+       _commit_lsn = oldest.version, _change_lsn = '0/0', _deleted = true
+     from (select min(version) as version from tandem.chunk
+       where stage = 'reload' and subject = $1) as oldest
+     where not _deleted and (_commit_lsn, _change_lsn) < (oldest.version, '0/0'::pg_lsn)`,
+    [table.name],
   );
-  return rows;
 }
 
 /** The table is loaded: from here on it is consistent once the stream has passed this position. */
 async function finishTable({ source, target }: Pair, table: MirrorTable): Promise<void> {
   if (await isLoaded(target, table)) return;
+  await buryVanished(target, table);
   await target.query(`analyze ${mirrorName(table)}`);
-  const [row] = await textRows(source, INSERT_POSITION);
+  const [row] = await fromSource(table, () => textRows(source, INSERT_POSITION));
   await target.query(
     'update tandem.mirror set loaded_at = clock_timestamp(), read_until = $2 where table_name = $1',
     [table.name, row?.[0] ?? null],

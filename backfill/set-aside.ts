@@ -9,7 +9,7 @@ import { ident, qualified } from '../connectors/postgres/sql.ts';
 import { splitTableName } from '../core/mirror-table.ts';
 import type { Observer } from '../core/ports.ts';
 
-type Kind = 'index' | 'unique' | 'foreign_key';
+type Kind = 'index' | 'foreign_key';
 type Item = {
   readonly kind: Kind;
   readonly schema: string;
@@ -21,25 +21,27 @@ type Item = {
 };
 type Place = Omit<Item, 'reference'>;
 
-/** Indexes and constraints of a table, but for its primary key, as the catalogue defines them. */
+/**
+ * Foreign keys and indexes of a table, as the catalogue defines them. Unique ones stay: made again
+ * afterwards, one would be refused for a row that nobody could name any more.
+ */
 async function itemsOf(client: pg.ClientBase, tables: readonly string[]): Promise<Item[]> {
   const items: Item[] = [];
   for (const name of tables) {
     const { schema, relation } = splitTableName(name);
     const rows = await textRows(
       client,
-      `select case contype when 'f' then 'foreign_key' else 'unique' end, conname, pg_get_constraintdef(oid),
-         case when contype = 'f' and cardinality(conkey) = 1 then (
+      `select 'foreign_key', conname, pg_get_constraintdef(oid), case when cardinality(conkey) = 1 then (
            select json_build_array(a.attname, n.nspname, c.relname, b.attname)::text
            from pg_attribute a, pg_attribute b, pg_class c join pg_namespace n on n.oid = c.relnamespace
            where a.attrelid = conrelid and a.attnum = conkey[1]
              and c.oid = confrelid and b.attrelid = confrelid and b.attnum = confkey[1]) end
-         from pg_constraint where conrelid = $1::regclass and contype in ('f', 'u')
+         from pg_constraint where conrelid = $1::regclass and contype = 'f'
        union all
        select 'index', i.relname, pg_get_indexdef(x.indexrelid), null
          from pg_index x join pg_class i on i.oid = x.indexrelid
-         where x.indrelid = $1::regclass and not x.indisprimary
-           and not exists (select from pg_constraint where conindid = x.indexrelid and contype in ('u', 'p', 'x'))
+         where x.indrelid = $1::regclass and not x.indisunique
+           and not exists (select from pg_constraint where conindid = x.indexrelid and contype = 'x')
        order by 1, 2`,
       [qualified(schema, relation)],
     );
@@ -58,8 +60,8 @@ async function itemsOf(client: pg.ClientBase, tables: readonly string[]): Promis
 }
 
 /**
- * Drops secondary indexes, unique constraints and foreign keys of empty tables for a bulk load, and
- * records them in the same transaction, so that a restart makes them again whatever happens.
+ * Drops secondary indexes and foreign keys of empty tables for a bulk load, and records them in the
+ * same transaction, so that a restart makes them again whatever happens.
  */
 export async function setAside(client: pg.ClientBase, tables: readonly string[]): Promise<void> {
   await client.query('begin');

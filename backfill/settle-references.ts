@@ -1,16 +1,17 @@
 import type pg from 'pg';
 import { statementError, textRows } from '../connectors/postgres/connection.ts';
 import { arrayLiteral, ident, literal } from '../connectors/postgres/sql.ts';
-import { rootTable } from '../consumers/affected.ts';
+import { keysBehind, rootTable } from '../consumers/affected.ts';
 import { addJob } from '../consumers/jobs.ts';
+import { isInteger, legacyKey } from '../consumers/map-roots.ts';
 import { mirrorName } from '../consumers/mirror-schema.ts';
 import type { Model } from '../consumers/model.ts';
 import { references } from '../consumers/resolve.ts';
 import { targetName } from '../consumers/write-rows.ts';
 import type { DerivedEntity } from '../core/entity.ts';
-import { keyText } from '../core/mirror-table.ts';
+import { keyText, type MirrorColumn, type MirrorTable } from '../core/mirror-table.ts';
 import type { Observer } from '../core/ports.ts';
-import { uuidRange } from '../core/uuid.ts';
+import { uuidOf, uuidRange } from '../core/uuid.ts';
 
 /**
  * After the bulk derive: finds every reference whose parent has no row. The roots concerned become
@@ -45,17 +46,17 @@ async function settleTable(
 ): Promise<boolean> {
   const table = model.targets.get(name);
   if (table === undefined) return false;
-  const { first, last } = uuidRange(entity.identity);
+  const [mine, ...mineValues] = rowsOf(entity, name);
   const orphans = new Set<string>();
   const unbearable = new Set<string>();
   for (const [column, parent] of references(table)) {
     const rows = await textRows(
       client,
       `select child.id from ${targetName(name)} as child
-       where child.${ident(column)} is not null and child.id between $1 and $2
+       where child.${ident(column)} is not null and ${mine}
          and not exists (select from ${targetName(parent.table)} as parent
            where parent.id = child.${ident(column)})`,
-      [first, last],
+      mineValues,
     );
     for (const [id] of rows) (parent.notNull ? unbearable : orphans).add(id ?? '');
   }
@@ -100,6 +101,17 @@ async function settleTable(
 
 const JOB_KEYS = 10_000;
 
+/** Which rows of the table are the entity's: a condition on `child`, and its parameters. */
+function rowsOf(entity: DerivedEntity, table: string): readonly [string, ...string[]] {
+  if (entity.fanOut) {
+    const yielded = `child.id in (select target_id from tandem.yielded
+      where entity = $1 and target_table = $2)`;
+    return [yielded, entity.name, table];
+  }
+  const { first, last } = uuidRange(entity.identity);
+  return ['child.id between $1 and $2', first, last];
+}
+
 /** The roots that yielded these rows. */
 async function rootKeysOf(
   client: pg.ClientBase,
@@ -119,13 +131,36 @@ async function rootKeysOf(
   }
   const root = rootTable(model, entity.name);
   const key = root.columns.slice(0, root.keyLength);
-  const list = key.map(({ name }) => ident(name)).join(', ');
-  const form = key.every(({ type }) => /int/.test(type)) ? list : `(${list})::text`;
+  const form = idArguments(key);
+  if (form === null) return searchedKeys(client, root, entity, new Set(ids));
   const rows = await textRows(
     client,
-    `select ${list} from ${mirrorName(root)}
+    `select ${key.map(({ name }) => ident(name)).join(', ')} from ${mirrorName(root)}
      where tandem.uuid_of(${literal(entity.identity)}, ${form}) = any($1::uuid[])`,
     [arrayLiteral(ids)],
   );
   return rows.map((row) => keyText(root, row));
+}
+
+/** What `tandem.uuid_of` takes for a root's key; null where SQL has no form for it. */
+function idArguments(key: readonly MirrorColumn[]): string | null {
+  if (!key.every(({ type }) => isInteger(type)) || key.length > 2) return null;
+  const type = key.length === 1 ? 'bigint' : 'integer';
+  return key.map(({ name }) => `${ident(name)}::${type}`).join(', ');
+}
+
+/** The keys that have one of these ids, by computing the id of every root. */
+async function searchedKeys(
+  client: pg.ClientBase,
+  root: MirrorTable,
+  entity: DerivedEntity,
+  ids: ReadonlySet<string>,
+): Promise<string[]> {
+  const found: string[] = [];
+  for (let after: string | null = null; ;) {
+    const page: string[] = await keysBehind(client, root, after, JOB_KEYS);
+    found.push(...page.filter((key) => ids.has(uuidOf(entity.identity, legacyKey(root, key)))));
+    if (page.length < JOB_KEYS) return found;
+    after = page.at(-1) ?? null;
+  }
 }

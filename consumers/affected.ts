@@ -9,7 +9,10 @@ import { mirrorName } from './mirror-schema.ts';
 import type { Model } from './model.ts';
 
 /** Roots of an entity to derive again. Where the merge returned the row itself, it is given. */
-export type Roots = Map<string, Image | null | undefined>;
+export type Roots = Map<string, Image | null | undefined> & {
+  /** Roots whose own row was there before and changed: their target rows are most likely there. */
+  changed?: Set<string>;
+};
 
 /** A change that concerns more roots than a batch may hold, to be derived behind the stream. */
 export type FanOut = { readonly usage: Usage; readonly values: readonly string[] };
@@ -49,7 +52,11 @@ export class Affected {
       if (concerned.length === 0) continue;
       const roots = rootsOf(into, usage.entity);
       if (usage.climb.length === 0) {
-        for (const row of concerned) roots.set(row.key, row.image);
+        const known = (roots.changed ??= new Set());
+        for (const row of concerned) {
+          roots.set(row.key, row.image);
+          if (row.old !== null) known.add(row.key);
+        }
         continue;
       }
       const values = startValues(table, usage, concerned);
@@ -96,7 +103,7 @@ export class Affected {
 }
 
 /** Keys of a root table, in key order, behind `after`. */
-async function keysBehind(
+export async function keysBehind(
   client: pg.ClientBase,
   root: MirrorTable,
   after: string | null,

@@ -6,7 +6,7 @@ import type { Batch, Observer, Position, SourceReader } from '../core/ports.ts';
 import { formatLsn, type Lsn, type Version } from '../core/version.ts';
 import { Affected, rootsOf, type FanOut, type Roots } from './affected.ts';
 import { AffectedRoots } from './affected-store.ts';
-import { collapse } from './collapse.ts';
+import { collapse, type TableChanges } from './collapse.ts';
 import { Deriver, type Refused } from './derive.ts';
 import { inactiveEntities, setEntityState } from './entity-state.ts';
 import { Journals } from './journal.ts';
@@ -38,12 +38,14 @@ const SLICE = 1_000;
 /** So many slices may be merged and not derived yet: the server always has something to do. */
 const AHEAD = 2;
 
-/** Null where the batch is small, or holds what must stand alone. */
-function slicesOf(events: readonly ChangeEvent[]): (readonly ChangeEvent[])[] | null {
-  if (events.length < 2 * SLICE || events.some((event) => event.kind === 'truncate')) return null;
-  const slices: (readonly ChangeEvent[])[] = [];
-  for (let i = 0; i < events.length; i += SLICE) slices.push(events.slice(i, i + SLICE));
-  return slices;
+type BigTable = { readonly tables: ReadonlyMap<string, TableChanges>; readonly big: TableChanges };
+
+/** Neighbouring keys together: they are on the same pages of heap and indexes. */
+function* slicesOf(changes: TableChanges): Generator<TableChanges> {
+  const sorted = [...changes.finals].sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1));
+  for (let i = 0; i < sorted.length; i += SLICE) {
+    yield { ...changes, finals: new Map(sorted.slice(i, i + SLICE)) };
+  }
 }
 
 /** Failures behind which one row may stand: then the batch goes again, narrowing down. */
@@ -164,9 +166,9 @@ export class Applier {
 
   async #attempt(batch: Batch, carefully: boolean): Promise<boolean> {
     const tx = this.#open ?? (await this.#begin(batch, carefully));
-    const slices = carefully ? null : slicesOf(batch.events);
-    if (slices === null) await this.#merge(tx, batch.events);
-    else await this.#mergeAndDerive(tx, slices);
+    const big = carefully ? null : this.#bigTable(batch.events);
+    if (big === null) await this.#merge(tx, batch.events);
+    else await this.#mergeAndDerive(tx, batch.events, big);
     if (!batch.complete) {
       this.#open = tx;
       return false;
@@ -261,28 +263,36 @@ export class Applier {
   }
 
   /**
-   * A large batch goes in slices: while one is mapped here, the server merges the next. Within the
+   * A batch with very many changes of one table: it goes in slices of neighbouring keys, and while
+   * one is mapped here, the server merges the next. The other tables go first. Within the
    * transaction that is as if they were batches one after the other; all locks are taken first, so
    * that their order stays the same for everybody.
    */
   async #mergeAndDerive(
     tx: OpenTransaction,
-    slices: readonly (readonly ChangeEvent[])[],
+    events: readonly ChangeEvent[],
+    { tables, big }: BigTable,
   ): Promise<void> {
-    const tables = new Set(slices.flat().map((event) => event.table.name));
-    const usages = [...tables].flatMap((table) => this.#model.usagesOf.get(table) ?? []);
+    const usages = [...tables.keys()].flatMap((table) => this.#model.usagesOf.get(table) ?? []);
     const entities = new Set(usages.map((usage) => usage.entity));
     for (const entity of this.#inactive) entities.delete(entity);
     await tx.phase('lock', async () => {
-      await lockTables(this.#client, tables);
+      await lockTables(this.#client, tables.keys());
       await this.#lock(tx, entities);
     });
+    tx.note(events);
+    const rest = new Map([...tables].filter(([, changes]) => changes !== big));
+    if (rest.size > 0) {
+      await this.#mergeTables(tx, rest, tx.affected.memory);
+      const roots = await tx.affected.take(this.#client, []);
+      if (roots.size > 0) await tx.phase('derive', () => this.#derive(tx, roots));
+    }
     let deriving = Promise.resolve();
     const open: Promise<void>[] = [];
     try {
-      for (const slice of slices) {
+      for (const slice of slicesOf(big)) {
         const roots = new Map<string, Roots>();
-        await this.#mergeRows(tx, slice, roots);
+        await this.#mergeTables(tx, new Map([[big.table.name, slice]]), roots);
         deriving = deriving.then(() => tx.phase('derive', () => this.#derive(tx, roots)));
         // Its failure is thrown by an `await` below; until then it is nobody's.
         deriving.catch(() => undefined);
@@ -296,18 +306,37 @@ export class Applier {
     }
   }
 
+  /** The table that is worth slicing; null where the batch is small, or mixed. */
+  #bigTable(events: readonly ChangeEvent[]): BigTable | null {
+    if (events.length < 2 * SLICE || events.some((event) => event.kind === 'truncate')) return null;
+    const tables = this.#collapse(events);
+    const [big] = [...tables.values()].sort((a, b) => b.finals.size - a.finals.size);
+    if (big === undefined || big.finals.size < 2 * SLICE || big.steps.length > 0) return null;
+    return { tables, big };
+  }
+
+  #collapse(events: readonly ChangeEvent[]): Map<string, TableChanges> {
+    return collapse(events, (table) => this.#model.journalsOf.has(table));
+  }
+
   async #mergeRows(
     tx: OpenTransaction,
     events: readonly ChangeEvent[],
     into: Map<string, Roots>,
   ): Promise<void> {
+    const tables = this.#collapse(events);
+    tx.note(events);
+    await tx.phase('lock', () => lockTables(this.#client, tables.keys()));
+    await this.#mergeTables(tx, tables, into);
+  }
+
+  async #mergeTables(
+    tx: OpenTransaction,
+    tables: ReadonlyMap<string, TableChanges>,
+    into: Map<string, Roots>,
+  ): Promise<void> {
     const client = this.#client;
-    const tables = collapse(events, (table) => this.#model.journalsOf.has(table));
-    tx.events += events.length;
-    const last = events.at(-1);
-    if (last !== undefined) tx.stamp = last.version;
     const results = await tx.phase('merge', async () => {
-      await lockTables(client, tables.keys());
       const merged = [];
       for (const name of [...tables.keys()].sort()) {
         const changes = tables.get(name);
@@ -498,6 +527,30 @@ export class Applier {
     }
   }
 
+  /** Wakes what waits for rows that are there: they came by another way than a batch or a job. */
+  async wakeWaiting(): Promise<void> {
+    try {
+      await this.#client.query('begin');
+      const rows = await preparedRows(
+        this.#client,
+        `select parent_table, parent_id from (
+           select parent_table, parent_id from tandem.unresolved
+           union select parent_table, parent_id from tandem.held) as missing
+         where tandem.row_exists(parent_table, parent_id)`,
+      );
+      const arrivals = new Map<string, string[]>();
+      for (const [table, id] of rows) {
+        const ids = arrivals.get(table ?? '');
+        if (ids === undefined) arrivals.set(table ?? '', [id ?? '']);
+        else ids.push(id ?? '');
+      }
+      await this.#wake(new OpenTransaction(this.#options.maxRoots, true), arrivals);
+      await this.#client.query('commit');
+    } catch (error) {
+      throw await this.#rollBack(error);
+    }
+  }
+
   /** Does one portion of the oldest job. False: there is none that this process could take. */
   async runJob(): Promise<boolean> {
     const active = this.#model.entities
@@ -569,6 +622,13 @@ class OpenTransaction {
   constructor(maxRoots: number, carefully: boolean) {
     this.affected = new AffectedRoots(maxRoots);
     this.carefully = carefully;
+  }
+
+  /** Counts events that are about to be merged. */
+  note(events: readonly ChangeEvent[]): void {
+    this.events += events.length;
+    const last = events.at(-1);
+    if (last !== undefined) this.stamp = last.version;
   }
 
   /** The refused roots, to be tried again. */

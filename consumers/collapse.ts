@@ -12,6 +12,8 @@ export type Final = {
   readonly carriedFrom: string | null;
   /** The batch deletes the key before: what the mirror holds of it is another row. */
   readonly isAnotherRow: boolean;
+  /** Only updates: the mirror most likely has the row, though it need not. */
+  readonly isUpdate: boolean;
 };
 
 /** One captured update of a journaled table, in the order of the source. */
@@ -68,7 +70,9 @@ export function collapse(
           committedAt: event.committedAt,
         });
       }
-      write(changes, key, event.row, event.version, event.kind === 'update' ? earlier : undefined);
+      const isUpdate = event.kind === 'update' && (earlier?.isUpdate ?? true);
+      const before = event.kind === 'update' ? earlier : undefined;
+      write(changes, { key, row: event.row, version: event.version, isUpdate }, before);
     }
   }
   return tables;
@@ -76,11 +80,15 @@ export function collapse(
 
 function write(
   changes: TableChanges,
-  key: string,
-  row: Image,
-  version: Version,
+  next: {
+    readonly key: string;
+    readonly row: Image;
+    readonly version: Version;
+    readonly isUpdate: boolean;
+  },
   earlier: Final | undefined,
 ): void {
+  const { key, row, version, isUpdate } = next;
   if (isLate(changes, key, version)) return;
   const image = earlier?.image ? fill(row, earlier.image) : row;
   changes.finals.set(key, {
@@ -89,6 +97,7 @@ function write(
     key: row.slice(0, changes.table.keyLength),
     carriedFrom: earlier?.carriedFrom ?? null,
     isAnotherRow: earlier?.isAnotherRow ?? false,
+    isUpdate,
   });
 }
 
@@ -107,6 +116,7 @@ function remove(changes: TableChanges, key: Image, version: Version): void {
     key: key.slice(0, changes.table.keyLength),
     carriedFrom: null,
     isAnotherRow: false,
+    isUpdate: false,
   });
 }
 
@@ -123,6 +133,7 @@ function moveKey(changes: TableChanges, oldKey: Image, row: Image, version: Vers
     key: row.slice(0, changes.table.keyLength),
     carriedFrom: image.includes(undefined) ? (earlier?.carriedFrom ?? from) : null,
     isAnotherRow: changes.finals.get(to)?.image === null,
+    isUpdate: false,
   });
 }
 

@@ -63,9 +63,11 @@ const TABLES: readonly string[] = [
     lower text,
     upper text,
     rows bigint,
+    version pg_lsn,
     finished_at timestamptz,
     primary key (stage, subject, number)
   )`,
+  `comment on column tandem.chunk.version is 'reload: everything that was committed before it was read'`,
   `comment on column tandem.chunk.upper is 'JSON array of the key behind the last one of the chunk; null: to the end'`,
   `create table if not exists tandem.entity (
     name text primary key,

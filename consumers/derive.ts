@@ -16,7 +16,8 @@ import {
   removeRows,
   targetName,
   upsertRows,
-  upsertRowsStatement,
+  rowWriter,
+  writeRows,
   writtenColumns,
   type RowWriter,
 } from './write-rows.ts';
@@ -101,7 +102,8 @@ export class Deriver {
       committed: () => resolver.committed(),
     };
     for (const [entity, roots] of resolved) {
-      await this.#write(client, entity, roots, resolver, result, carefully);
+      const likely = carefully ? undefined : affected.get(entity.name)?.changed;
+      await this.#write(client, entity, roots, resolver, result, carefully, likely);
       if (result.refused.size > 0) return result;
       await syncMarks(client, this.#model, entity, roots, stamp);
       result.roots.set(entity.name, roots.length);
@@ -117,6 +119,7 @@ export class Deriver {
     resolver: Resolver,
     result: DeriveResult,
     carefully: boolean,
+    likely: ReadonlySet<string> | undefined,
   ): Promise<void> {
     const byTable = new Map<string, Line[]>();
     for (const root of roots) {
@@ -147,7 +150,7 @@ export class Deriver {
       const rows = lines.map((line) => encodeLine(table, writer, line));
       const fresh = carefully
         ? await this.#upsertCarefully(client, entity, writer, lines, rows, result.refused)
-        : await upsertRows(client, writer, rows);
+        : await writeRows(client, writer, rows, (i) => likely?.has(lines[i]?.root ?? '') ?? false);
       if (result.refused.size > 0) return;
       if (fresh.length > 0)
         result.arrivals.set(name, [...(result.arrivals.get(name) ?? []), ...fresh]);
@@ -172,7 +175,7 @@ export class Deriver {
       for (const column of writtenColumns(table, row)) {
         if (!columns.includes(column)) columns.push(column);
       }
-      writer = { columns, upsert: upsertRowsStatement(table, columns) };
+      writer = rowWriter(table, columns);
       this.#writers.set(name, writer);
     }
     if (writer === undefined) throw new Error('no row to learn the columns from');

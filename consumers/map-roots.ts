@@ -121,13 +121,14 @@ function textOf(key: LegacyKey): string {
 /** The legacy key that a root's `ref` carries, from its key's text. */
 export function legacyKey(table: MirrorTable, key: string): LegacyKey {
   const types = table.columns.slice(0, table.keyLength).map((column) => column.type);
-  const isInteger = (type: string | undefined) => /^(small|big)?int(eger)?$/.test(type ?? '');
   if (types.length === 1) return isInteger(types[0]) ? integerKey(key) : key;
   const parts = JSON.parse(key) as string[];
   const [a, b] = parts;
   if (types.length === 2 && types.every(isInteger)) return [Number(a), Number(b)];
   return key;
 }
+
+export const isInteger = (type: string | undefined) => /^(small|big)?int(eger)?$/.test(type ?? '');
 
 function integerKey(text: string): number | bigint {
   const value = Number(text);

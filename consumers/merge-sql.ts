@@ -137,7 +137,8 @@ export function upsertStatement(table: MirrorTable, output: MergeOutput): string
 /**
  * Update of the columns that were sent, for rows with unchanged TOAST values: what was not sent
  * keeps what the mirror holds. Touches only rows that are there and alive: for the others the
- * caller has to read the row again. Returns whole rows.
+ * caller has to read the row again. Returns whole rows. With all columns it is the faster way for
+ * rows that are most likely there, and returns keys.
  *
  * Parameters: one array literal per column of `present`, then commit LSNs, then change LSNs.
  */
@@ -146,6 +147,7 @@ export function updateStatement(
   present: readonly MirrorColumn[],
   output: MergeOutput,
 ): string {
+  const isWhole = present.length === table.columns.length;
   const set = present
     .filter((column) => !column.inKey)
     .map(({ name }) => `${ident(name)} = batch.${ident(name)}`);
@@ -157,7 +159,7 @@ export function updateStatement(
     from batch
     where ${keyJoin(table, 'mirror', 'batch')} and not mirror._deleted
       and (batch._commit_lsn, batch._change_lsn) > (mirror._commit_lsn, mirror._change_lsn)`,
-    rowLength: table.columns.length,
+    rowLength: isWhole ? table.keyLength : table.columns.length,
   });
 }
 

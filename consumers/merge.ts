@@ -96,8 +96,7 @@ export class TableMerge {
     if (missing.length > 0) await this.#readAgain(reader, missing, whole, gone);
     const changed: Changed[] = [];
     const columns = this.table.columns;
-    if (whole.length > 0)
-      changed.push(...(await this.#write(client, this.#upsert, columns, whole)));
+    if (whole.length > 0) changed.push(...(await this.#writeWhole(client, whole)));
     const left = partial.filter((final) => !missing.includes(final));
     const groups = groupBy(
       left,
@@ -111,6 +110,21 @@ export class TableMerge {
       const key = columns.slice(0, this.table.keyLength);
       changed.push(...(await this.#write(client, this.#delete, key, gone)));
     }
+    return changed;
+  }
+
+  /** Rows that are most likely there are updated; those that were not touched go the sure way. */
+  async #writeWhole(client: pg.ClientBase, whole: readonly Final[]): Promise<Changed[]> {
+    const columns = this.table.columns;
+    const mayUpdate = columns.length > this.table.keyLength;
+    const known = mayUpdate ? whole.filter((final) => final.isUpdate) : [];
+    if (known.length === 0) return this.#write(client, this.#upsert, columns, whole);
+    const changed = await this.#write(client, this.#update('', columns), columns, known);
+    const done = new Set(changed.map((row) => row.key));
+    const rest = whole.filter(
+      (final) => !final.isUpdate || !done.has(keyText(this.table, final.key)),
+    );
+    if (rest.length > 0) changed.push(...(await this.#write(client, this.#upsert, columns, rest)));
     return changed;
   }
 
@@ -184,7 +198,7 @@ export class TableMerge {
     const rows = await preparedRows(client, sql, [...arrays, ...versionArrays(finals)]);
     if (sql === this.#delete)
       return rows.map((row) => this.#changed(row, this.table.keyLength, null));
-    if (sql !== this.#upsert) {
+    if (columns.length < this.table.columns.length) {
       const n = this.table.columns.length;
       return rows.map((row) => this.#changed(row, n, row.slice(0, n)));
     }

@@ -10,6 +10,8 @@ import type { TargetColumn, TargetTable } from './model.ts';
 export type RowWriter = {
   readonly columns: readonly TargetColumn[];
   readonly upsert: string;
+  /** The faster way for rows that are most likely there. */
+  readonly update: string;
 };
 
 /** PostgreSQL's text form of what a mapping returned. */
@@ -70,43 +72,71 @@ const withoutLength = (type: string) =>
     .replace(/^bit varying\(\d+\)/, 'bit varying')
     .replace(/^bit\(\d+\)/, '"bit"');
 
-/**
- * Upsert by id; a row is touched only where a written column differs, byte by byte. Writing a row
- * also revives it. Columns that the mapping does not write belong to the target.
- *
- * Parameters: one array literal per column. Returns the ids of rows that were not there before.
- */
-export function upsertRowsStatement(table: TargetTable, columns: readonly TargetColumn[]): string {
-  const names = columns.map((column) => ident(column.name));
+/** Statements by which an entity writes its rows of a table. */
+export function rowWriter(table: TargetTable, columns: readonly TargetColumn[]): RowWriter {
+  return {
+    columns,
+    upsert: upsertStatement(table, columns),
+    update: updateStatement(table, columns),
+  };
+}
+
+/** `unnest(…) as batch (…)`: one array literal per column as parameter. */
+function batchOf(columns: readonly TargetColumn[]): string {
   const types = columns.map(
     (c, i) => `$${i + 1}::${isArray(c) ? 'text' : withoutLength(c.type)}[]`,
   );
-  const select = columns.map(
-    (c) => `batch.${ident(c.name)}${isArray(c) ? `::${withoutLength(c.type)}` : ''}`,
-  );
-  const rest = names.filter((name) => name !== '"id"');
-  const stamps = [
-    table.columns.has('deleted_at') ? 'deleted_at = null' : null,
-    table.columns.has('updated_at') ? 'updated_at = now()' : null,
-  ].filter((stamp) => stamp !== null);
-  const now = rest.map((name) => `row_now.${name}`);
-  const next = rest.map((name) => `excluded.${name}`);
+  const names = columns.map((column) => ident(column.name));
+  return `unnest(${types.join(', ')}) as batch (${names.join(', ')})`;
+}
+
+const fromBatch = (column: TargetColumn) =>
+  `batch.${ident(column.name)}${isArray(column) ? `::${withoutLength(column.type)}` : ''}`;
+
+/** What is set, and the condition that something differs, byte by byte. Writing a row revives it. */
+function change(
+  table: TargetTable,
+  columns: readonly TargetColumn[],
+  nextOf: (column: TargetColumn) => string,
+): { set: string; differs: string } {
+  const rest = columns.filter((column) => column.name !== 'id');
+  const now = rest.map((column) => `row_now.${ident(column.name)}`);
+  const next = rest.map(nextOf);
+  const set = rest.map((column) => `${ident(column.name)} = ${nextOf(column)}`);
   if (table.columns.has('deleted_at')) {
+    set.push('deleted_at = null');
     now.push('row_now.deleted_at');
     next.push('null::timestamptz');
   }
-  const set = [...rest.map((name) => `${name} = excluded.${name}`), ...stamps];
-  const onConflict =
-    set.length === 0
-      ? 'do nothing'
-      : `do update set ${set.join(', ')}
-      where row(${now.join(', ')})::record operator(pg_catalog.*<>) row(${next.join(', ')})::record`;
+  if (table.columns.has('updated_at')) set.push('updated_at = now()');
+  return {
+    set: set.join(', '),
+    differs: `row(${now.join(', ')})::record operator(pg_catalog.*<>) row(${next.join(', ')})::record`,
+  };
+}
+
+/**
+ * Upsert by id; a row is touched only where a written column differs. Columns that the mapping does
+ * not write belong to the target.
+ *
+ * Parameters: one array literal per column. Returns the ids of rows that were not there before.
+ */
+function upsertStatement(table: TargetTable, columns: readonly TargetColumn[]): string {
+  const names = columns.map((column) => ident(column.name));
+  const { set, differs } = change(table, columns, (column) => `excluded.${ident(column.name)}`);
   return `with written as (
     insert into ${targetName(table.name)} as row_now (${names.join(', ')})
-    select ${select.join(', ')} from unnest(${types.join(', ')}) as batch (${names.join(', ')})
-    on conflict (id) ${onConflict}
+    select ${columns.map(fromBatch).join(', ')} from ${batchOf(columns)}
+    on conflict (id) ${set === '' ? 'do nothing' : `do update set ${set} where ${differs}`}
     returning id, xmax = 0 as is_new
   ) select id from written where is_new`;
+}
+
+/** Update of rows that are there and differ. Parameters as for the upsert; returns their ids. */
+function updateStatement(table: TargetTable, columns: readonly TargetColumn[]): string {
+  const { set, differs } = change(table, columns, fromBatch);
+  return `update ${targetName(table.name)} as row_now set ${set === '' ? 'id = row_now.id' : set}
+    from ${batchOf(columns)} where row_now.id = batch.id and ${differs} returning row_now.id`;
 }
 
 /** Soft-deletes rows (deletes them where the table has no `deleted_at`). */
@@ -124,13 +154,35 @@ export async function removeRows(
   await client.query(sql, [arrayLiteral(ids)]);
 }
 
+type Cells = readonly (string | null)[];
+
+/**
+ * Writes rows of one table; returns the ids that are new. Those `isLikelyThere` names are updated
+ * first, and what that did not touch (missing, or as it was) goes the sure way.
+ */
+export async function writeRows(
+  client: pg.ClientBase,
+  writer: RowWriter,
+  rows: readonly Cells[],
+  isLikelyThere: (index: number) => boolean,
+): Promise<string[]> {
+  const known = rows.filter((_, i) => isLikelyThere(i));
+  if (known.length === 0) return upsertRows(client, writer, rows);
+  const touched = await preparedRows(client, writer.update, columnArrays(writer, known));
+  const done = new Set(touched.map((row) => row[0]));
+  const rest = rows.filter((row, i) => !isLikelyThere(i) || !done.has(row[0] ?? ''));
+  return rest.length === 0 ? [] : upsertRows(client, writer, rest);
+}
+
 /** Upserts rows of one table; returns the ids that are new. */
 export async function upsertRows(
   client: pg.ClientBase,
   writer: RowWriter,
-  rows: readonly (readonly (string | null)[])[],
+  rows: readonly Cells[],
 ): Promise<string[]> {
-  const arrays = writer.columns.map((_, i) => arrayLiteral(rows.map((row) => row[i] ?? null)));
-  const found = await preparedRows(client, writer.upsert, arrays);
+  const found = await preparedRows(client, writer.upsert, columnArrays(writer, rows));
   return found.map((row) => row[0] ?? '');
 }
+
+const columnArrays = (writer: RowWriter, rows: readonly Cells[]): string[] =>
+  writer.columns.map((_, i) => arrayLiteral(rows.map((row) => row[i] ?? null)));

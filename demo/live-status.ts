@@ -32,8 +32,16 @@ export function lagSeconds(lag: Lag, heartbeatSeconds: number): number | null {
   return lag.seconds > 2 * heartbeatSeconds ? lag.seconds : lag.lastDelaySeconds;
 }
 
+/** What the live phase ended with. A backfill of minutes leaves changes that take a while. */
+export function verdict({ lag }: LiveStatus): string {
+  const keepsUp = lag.seconds !== null && lag.seconds < KEEPS_UP_SECONDS;
+  return keepsUp ? 'it keeps up' : 'still catching up with what waited during the backfill';
+}
+
+const KEEPS_UP_SECONDS = 3;
+
 const lagText = ({ seconds }: LiveStatus['lag']) =>
-  seconds === null ? '?' : `${seconds.toFixed(seconds < 10 ? 2 : 0)} s`;
+  seconds === null ? 'not known yet' : `${seconds.toFixed(seconds < 10 ? 2 : 0)} s`;
 const sizeText = ({ bytes }: LiveStatus['lag']) => (bytes === null ? '?' : formatSize(bytes));
 const rateText = ({ perSecond }: Flow) => `${formatCount(perSecond ?? 0)} changes/s`;
 
@@ -44,7 +52,7 @@ export function liveLines(status: LiveStatus): string[] {
     `${rateText(of).padStart(15)}  ${formatCount(of.total).padStart(8)} so far`;
   return [
     `live             ${Math.round(status.second)} of ${status.seconds} s`,
-    `lag              ${lagText(lag)} from commit to commit, ${sizeText(lag)} of log to read`,
+    `lag              ${lagText(lag)}${lag.seconds === null ? '' : ' from commit to commit'}, ${sizeText(lag)} of log to read`,
     `legacy system  ${flow(legacy)}`,
     `Tandem         ${flow(tandem)}, in the tables it follows`,
     '',
@@ -77,9 +85,9 @@ export function liveLine(status: LiveStatus): string {
 const DRAW_MS = 500;
 const LINE_MS = 5_000;
 /** Rows are counted: on millions that takes seconds, and must not become the main load. */
-const COUNT_SHARE = 0.1;
+const COUNT_SHARE = 0.25;
 
-/** Shows the stream at work for `seconds`. */
+/** Shows the stream at work for `seconds`, and returns how it stood at the end. */
 export async function watchLive(
   stage: Stage,
   parts: {
@@ -91,7 +99,7 @@ export async function watchLive(
     readonly traffic: Traffic;
     readonly stream: Stream;
   },
-): Promise<void> {
+): Promise<LiveStatus> {
   const { interruption, screen, options } = stage;
   const { source, target, mapping, traffic, stream } = parts;
   const { seconds } = options;
@@ -122,10 +130,12 @@ export async function watchLive(
       screen.line(liveLine(status));
       lineAt += LINE_MS;
     }
-    if (isLast) break;
+    if (isLast) {
+      screen.settle();
+      return status;
+    }
     await interruption.guard(pause(Math.max(0, Math.min(DRAW_MS, end - Date.now()))));
   }
-  screen.settle();
 }
 
 function rowsSince(

@@ -1,7 +1,7 @@
 import mapping from '../transforms/mapping.ts';
 import { printAccount } from './account.ts';
 import { keepUp } from './keep.ts';
-import { watchLive } from './live-status.ts';
+import { verdict, watchLive } from './live-status.ts';
 import { printShowcase } from './showcase.ts';
 import { openPair, StepFailed, type Stage } from './stage.ts';
 import * as steps from './steps.ts';
@@ -25,7 +25,7 @@ export async function runDemo(stage: Stage): Promise<void> {
   await steps.backfill(stage, servers);
   const stream = await steps.startStream(stage, servers);
   const pair = await openPair(stage, servers);
-  await watchLive(stage, {
+  const last = await watchLive(stage, {
     ...pair,
     mapping,
     streamName: STREAM_NAME,
@@ -34,7 +34,7 @@ export async function runDemo(stage: Stage): Promise<void> {
     stream,
   });
   for (const warning of stream.warnings) screen.warn(warning);
-  screen.done('it keeps up');
+  screen.done(verdict(last));
 
   const report = await steps.agree(stage, servers, traffic);
   screen.step(

@@ -21,6 +21,8 @@ const SESSION = [
   '-c statement_timeout=0',
   '-c idle_in_transaction_session_timeout=300000',
   '-c row_security=off',
+  // Statements that read by key: compiling them costs more than it saves.
+  '-c jit=off',
   '-c search_path=pg_catalog',
 ].join(' ');
 
