@@ -20,6 +20,7 @@ import type { Clock, Observer } from '../core/ports.ts';
 import { readUsages } from '../core/usage.ts';
 import { parseLsn } from '../core/version.ts';
 import type { Config } from './config.ts';
+import { withinMemory } from './memory-guard.ts';
 
 export type EngineContext = {
   readonly config: Config;
@@ -65,6 +66,9 @@ export class Engine {
       const target = await openClient(config.target, 'catalogue');
       try {
         const mirror = await mirrorTables(source, wanted);
+        if ((await readPosition(target, config.stream)) === null) {
+          throw new TandemError('NOT_SET_UP', { stream: config.stream });
+        }
         const targets = await readTargetTables(target, mapping);
         return new Engine(context, buildModel(mapping, [...mirror.values()], targets));
       } finally {
@@ -109,6 +113,18 @@ export class Engine {
     }
   }
 
+  /** The source's process that reads the slot for somebody; null: nobody does. */
+  async readerPid(): Promise<number | null> {
+    const { config } = this.#context;
+    const source = await openClient(config.source, 'slot');
+    try {
+      const slot = await readSlot(source, config.slot);
+      return slot.exists && slot.isActive ? (slot.activePid ?? 0) : null;
+    } finally {
+      await source.end();
+    }
+  }
+
   /** What the backfill has still to do. */
   async remaining(): Promise<Remaining> {
     const target = await openClient(this.#context.config.target, 'backfill');
@@ -123,19 +139,21 @@ export class Engine {
   async backfill(signal: AbortSignal): Promise<void> {
     const { config, observer, clock } = this.#context;
     const { consistentPoint } = await this.position();
-    await backfill({
-      source: config.source,
-      target: config.target,
-      model: this.#model,
-      consistentPoint,
-      workers: config.backfillWorkers,
-      chunkRows: config.chunkRows,
-      portionRows: PORTION_ROWS,
-      applier: () => this.#applier(),
-      observer,
-      clock,
-      signal,
-    });
+    const load = () =>
+      backfill({
+        source: config.source,
+        target: config.target,
+        model: this.#model,
+        consistentPoint,
+        workers: config.backfillWorkers,
+        chunkRows: config.chunkRows,
+        portionRows: PORTION_ROWS,
+        applier: () => this.#applier(),
+        observer,
+        clock,
+        signal,
+      });
+    await withinMemory(config.memoryLimitBytes, load);
   }
 
   /** Streams until `signal` aborts. */
@@ -154,15 +172,17 @@ export class Engine {
           })
         : Promise.resolve();
     try {
-      await stream({
-        maxBytes: Math.min(config.batchMaxBytes, config.memoryLimitBytes * BATCH_SHARE),
-        maxEvents: config.batchMaxEvents,
-        signal,
-        open: () => this.#session(),
-        pauseMs: (attempt) => backoffMs(attempt, Math.random()),
-        clock,
-        observer,
-      });
+      const work = () =>
+        stream({
+          maxBytes: Math.min(config.batchMaxBytes, config.memoryLimitBytes * BATCH_SHARE),
+          maxEvents: config.batchMaxEvents,
+          signal,
+          open: () => this.#session(),
+          pauseMs: (attempt) => backoffMs(attempt, Math.random()),
+          clock,
+          observer,
+        });
+      await withinMemory(config.memoryLimitBytes, work);
     } finally {
       over.abort();
       await heartbeat;
@@ -172,6 +192,9 @@ export class Engine {
   async #session(): Promise<Session> {
     const { config, observer, clock } = this.#context;
     await this.position();
+    // Whoever takes the stream over ends the process that has it: not while that one is at work.
+    const reader = await this.readerPid();
+    if (reader !== null) throw new TandemError('SLOT_IN_USE', { slot: config.slot, pid: reader });
     const { applier, close } = await this.#applier();
     const source = new PostgresSource({
       database: config.source,

@@ -426,7 +426,8 @@ export class Applier {
       }
       await tx.phase('derive', () => this.#derive(tx, roots));
     }
-    await tx.phase('journal', () => this.#journals.append(this.#client));
+    await this.#lock(tx, this.#journals.waiting());
+    await tx.phase('journal', () => this.#journals.append(this.#client, tx.carefully));
   }
 
   async #derive(tx: OpenTransaction, roots: Map<string, Roots>): Promise<void> {
@@ -510,7 +511,7 @@ export class Applier {
     for (const [name, keys] of await waitingFor(this.#client, arrivals)) {
       const journal = this.#model.journals.find((entity) => entity.name === name);
       if (journal !== undefined) {
-        await this.#journals.wake(this.#client, journal, [...keys]);
+        await this.#journals.wake(this.#client, journal, [...keys], tx.carefully);
       } else if (this.#inactive.has(name) || !this.#model.entity.has(name)) {
         continue;
       } else if (tx.locked.has(name)) {
@@ -553,6 +554,7 @@ export class Applier {
 
   /** Does one portion of the oldest job. False: there is none that this process could take. */
   async runJob(): Promise<boolean> {
+    await this.#readInactive();
     const active = this.#model.entities
       .map((entity) => entity.name)
       .filter((entity) => !this.#inactive.has(entity));
@@ -580,6 +582,17 @@ export class Applier {
         finished: last === null,
       });
       return true;
+    } catch (error) {
+      throw await this.#rollBack(error);
+    }
+  }
+
+  /** An entity may have been paused, or set going again, by another process. */
+  async #readInactive(): Promise<void> {
+    try {
+      const inactive = await inactiveEntities(this.#client);
+      this.#inactive.clear();
+      for (const entity of inactive.keys()) this.#inactive.add(entity);
     } catch (error) {
       throw await this.#rollBack(error);
     }

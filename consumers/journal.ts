@@ -1,10 +1,10 @@
 import type pg from 'pg';
 import { arrayLiteral, ident } from '../connectors/postgres/sql.ts';
-import { preparedRows, textRows } from '../connectors/postgres/connection.ts';
+import { preparedRows, statementError, textRows } from '../connectors/postgres/connection.ts';
 import type { JournalEntity } from '../core/entity.ts';
-import { TandemError } from '../core/errors.ts';
+import { TandemError, type ErrorCode } from '../core/errors.ts';
 import { Ref } from '../core/outcome.ts';
-import { compareVersions, type Lsn, type Version } from '../core/version.ts';
+import { compareVersions, formatLsn, type Lsn, type Version } from '../core/version.ts';
 import type { Image } from '../core/mirror-table.ts';
 import { fill, type Step, type TableChanges } from './collapse.ts';
 import { existingIds } from './existence.ts';
@@ -18,6 +18,7 @@ import { encodeRow, targetName, writtenColumns } from './write-rows.ts';
 type Entry = {
   readonly entity: JournalEntity;
   readonly id: string;
+  readonly step: Pick<Step, 'key' | 'version'>;
   readonly cells: ReadonlyMap<string, string | null>;
   readonly refs: readonly {
     readonly column: string;
@@ -25,6 +26,16 @@ type Entry = {
     readonly notNull: boolean;
     readonly ref: Ref;
   }[];
+};
+
+/** A change that the mapping or the target refuses: it goes to quarantine, the rest goes on. */
+type Refusal = {
+  readonly entity: JournalEntity;
+  /** The row's key and the version of the change; of one that waited, the id of its entry. */
+  readonly key: string;
+  readonly version: Version;
+  readonly code: ErrorCode;
+  readonly message: string;
 };
 
 /**
@@ -36,6 +47,7 @@ export class Journals {
   readonly #consistentAfter: ReadonlyMap<string, Lsn>;
   readonly #loaders: ReadonlyMap<JournalEntity, TreeLoader>;
   #entries: Entry[] = [];
+  #refusals: Refusal[] = [];
   /** By entity and key: when the newest entry was made. */
   #last = new Map<string, { readonly at: string; readonly isNew: boolean }>();
 
@@ -50,7 +62,13 @@ export class Journals {
 
   forget(): void {
     this.#entries = [];
+    this.#refusals = [];
     this.#last = new Map();
+  }
+
+  /** The journals that have something to append: they are locked before their parents are looked for. */
+  waiting(): Set<string> {
+    return new Set(this.#entries.map(({ entity }) => entity.name));
   }
 
   /** Collects the updates of one table. Call before its merge. */
@@ -62,19 +80,38 @@ export class Journals {
     const keys = [...new Set(steps.map((step) => step.key))];
     const stored = await merge.stored(client, keys);
     for (const journal of journals) await this.#readLast(client, journal, keys);
-    const last = new Map<string, Image>();
     for (const step of steps) {
       const known = stored.get(step.key);
       // Late: the merge will reject it, so nothing was seen.
       if (known !== undefined && compareVersions(step.version, known.version) <= 0) continue;
-      const base = last.get(step.key) ?? known?.image ?? null;
+      const base = known?.image ?? null;
       const before =
         step.before === null || base === null ? (step.before ?? base) : fill(step.before, base);
       if (before === null) continue;
       const after = fill(step.image, before);
-      last.set(step.key, after);
-      for (const journal of journals) this.#add(journal, step, before, after);
+      stored.set(step.key, { image: after, version: step.version });
+      for (const journal of journals) {
+        try {
+          this.#add(journal, step, before, after);
+        } catch (error) {
+          // The message of what a mapping threw may quote a value of the row.
+          const isOurs = error instanceof TandemError;
+          const message = isOurs ? error.message : `threw in ${journal.definedAt}`;
+          this.#refuse(journal, step, isOurs ? error.code : 'MAPPING_THREW', message);
+        }
+      }
     }
+  }
+
+  #refuse(
+    entity: JournalEntity,
+    { key, version }: Entry['step'],
+    code: ErrorCode,
+    message: string,
+  ): void {
+    const { commitLsn, changeLsn } = version;
+    const name = `${key} ${formatLsn(commitLsn)} ${formatLsn(changeLsn)}`;
+    this.#refusals.push({ entity, key: name, version, code, message });
   }
 
   /** When each key's newest entry was made, as far as this transaction does not know it. */
@@ -105,6 +142,9 @@ export class Journals {
       previousAt: this.#last.get(lastKey(entity, step.key))?.at ?? null,
     };
     const outcome = entity.map(change);
+    if (outcome.kind === 'rejected') {
+      this.#refuse(entity, step, 'MAPPING_REJECTED_ROW', outcome.reason);
+    }
     if (outcome.kind !== 'rows') return;
     this.#last.set(lastKey(entity, step.key), { at: step.committedAt, isNew: true });
     const table = this.#target(entity);
@@ -119,7 +159,7 @@ export class Journals {
           : [];
       });
       const cells = new Map(columns.map((column, i) => [column.name, values[i] ?? null]));
-      this.#entries.push({ entity, id: row.id.uuid, cells, refs });
+      this.#entries.push({ entity, id: row.id.uuid, step, cells, refs });
     }
   }
 
@@ -129,11 +169,26 @@ export class Journals {
     return table;
   }
 
-  /** Appends what was collected; what lacks a not-null parent waits for it. Call after deriving. */
-  async append(client: pg.ClientBase): Promise<void> {
+  /**
+   * Appends what was collected; what lacks a not-null parent waits for it. Call after deriving.
+   *
+   * @param carefully sets aside the rows that the target refuses, with savepoints
+   */
+  async append(client: pg.ClientBase, carefully: boolean): Promise<void> {
     const entries = this.#entries;
     const last = [...this.#last].filter(([, { isNew }]) => isNew);
-    this.forget();
+    this.#entries = [];
+    this.#last = new Map();
+    await this.#appendEntries(client, entries, last, carefully);
+    await this.#quarantine(client);
+  }
+
+  async #appendEntries(
+    client: pg.ClientBase,
+    entries: readonly Entry[],
+    last: Parameters<typeof writeLast>[1],
+    carefully: boolean,
+  ): Promise<void> {
     if (entries.length === 0) return;
     await writeLast(client, last);
     const missing = await this.#missing(client, entries);
@@ -142,7 +197,7 @@ export class Journals {
       const cells = new Map(entry.cells);
       for (const { column, notNull } of lacking) if (!notNull) cells.set(column, null);
       const holding = lacking.filter((r) => r.notNull);
-      if (holding.length === 0) await this.#insert(client, entry.entity, cells);
+      if (holding.length === 0) await this.#insert(client, { ...entry, cells }, carefully);
       else await this.#wait(client, entry, cells, holding);
     }
   }
@@ -166,15 +221,46 @@ export class Journals {
 
   async #insert(
     client: pg.ClientBase,
-    entity: JournalEntity,
-    cells: ReadonlyMap<string, string | null>,
+    { entity, step, cells }: Pick<Entry, 'entity' | 'step' | 'cells'>,
+    carefully: boolean,
   ): Promise<void> {
     const names = [...cells.keys()];
-    await client.query(
-      `insert into ${targetName(entity.targets[0] ?? '')} (${names.map(ident).join(', ')})
-       values (${names.map((_, i) => `$${i + 1}`).join(', ')}) on conflict (id) do nothing`,
-      [...cells.values()],
-    );
+    if (carefully) await client.query('savepoint appending');
+    try {
+      await client.query(
+        `insert into ${targetName(entity.targets[0] ?? '')} (${names.map(ident).join(', ')})
+         values (${names.map((_, i) => `$${i + 1}`).join(', ')}) on conflict (id) do nothing`,
+        [...cells.values()],
+      );
+      if (carefully) await client.query('release savepoint appending');
+    } catch (error) {
+      const named = statementError('target', error, 'append');
+      if (!carefully || named.retry === 'timed') throw named;
+      await client.query('rollback to savepoint appending');
+      this.#refuse(entity, step, 'TARGET_REFUSED_ROW', named.message);
+    }
+  }
+
+  async #quarantine(client: pg.ClientBase): Promise<void> {
+    const refusals = this.#refusals;
+    this.#refusals = [];
+    for (const { entity, key, version, code, message } of refusals) {
+      const { commitLsn, changeLsn } = version;
+      await client.query(
+        `insert into tandem.quarantine (entity, root_key, source_table, source_commit_lsn,
+           source_change_lsn, error_class, message)
+         values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`,
+        [
+          entity.name,
+          key,
+          entity.shape.table.name,
+          formatLsn(commitLsn),
+          formatLsn(changeLsn),
+          code,
+          message,
+        ],
+      );
+    }
   }
 
   async #wait(
@@ -210,7 +296,12 @@ export class Journals {
   }
 
   /** Appends entries that waited, now that a parent has come; those that still lack one stay. */
-  async wake(client: pg.ClientBase, entity: JournalEntity, keys: readonly string[]): Promise<void> {
+  async wake(
+    client: pg.ClientBase,
+    entity: JournalEntity,
+    keys: readonly string[],
+    carefully: boolean,
+  ): Promise<void> {
     const rows = await textRows(
       client,
       `delete from tandem.journal_waiting as waiting
@@ -222,14 +313,20 @@ export class Journals {
     );
     for (const [key, change] of rows) {
       const cells = JSON.parse(change ?? '{}') as Record<string, string | null>;
-      await this.#insert(client, entity, new Map(Object.entries(cells)));
+      const step = { key: key ?? '', version: NO_VERSION };
+      const entry = { entity, step, cells: new Map(Object.entries(cells)) };
+      await this.#insert(client, entry, carefully);
       await client.query('delete from tandem.held where entity = $1 and root_key = $2', [
         entity.name,
         key,
       ]);
     }
+    await this.#quarantine(client);
   }
 }
+
+/** An entry that waited has its version in its id only. */
+const NO_VERSION: Version = { commitLsn: 0n as Lsn, changeLsn: 0n as Lsn };
 
 const lastKey = (entity: JournalEntity, key: string) => JSON.stringify([entity.name, key]);
 

@@ -204,8 +204,7 @@ export function readByKeyStatement(table: MirrorTable): string {
   const key = table.columns.slice(0, table.keyLength);
   const arrays = key.map((column, i) => `$${i + 1}::${column.type}[]`).join(', ');
   const columns = table.columns.map(({ name }) => `mirror.${ident(name)}`).join(', ');
-  return `select ${columns}, mirror._commit_lsn, mirror._change_lsn
+  return `select ${columns}, mirror._commit_lsn, mirror._change_lsn, mirror._deleted
     from unnest(${arrays}) as batch (${key.map((column) => ident(column.name)).join(', ')})
-    join ${mirrorName(table)} as mirror on ${keyJoin(table, 'mirror', 'batch')}
-    where not mirror._deleted`;
+    join ${mirrorName(table)} as mirror on ${keyJoin(table, 'mirror', 'batch')}`;
 }

@@ -55,18 +55,18 @@ export class TableMerge {
     this.#readByKey = readByKeyStatement(table);
   }
 
-  /** Live mirror rows by key, with their versions. */
+  /** What the mirror holds by key, with its version; a tombstone has no image. */
   async stored(
     client: pg.ClientBase,
     keys: readonly string[],
-  ): Promise<Map<string, { image: Image; version: Version }>> {
+  ): Promise<Map<string, { image: Image | null; version: Version }>> {
     const rows = await preparedRows(client, this.#readByKey, this.#keyArrays(keys));
     const n = this.table.columns.length;
     return new Map(
       rows.map((row) => [
         keyText(this.table, row),
         {
-          image: row.slice(0, n),
+          image: row[n + 2] === 't' ? null : row.slice(0, n),
           version: { commitLsn: parseLsn(row[n] ?? ''), changeLsn: parseLsn(row[n + 1] ?? '') },
         },
       ]),
@@ -140,8 +140,8 @@ export class TableMerge {
     const stored = await this.stored(client, [...new Set(keys)]);
     for (const final of moved) {
       const older = stored.get(final.carriedFrom ?? '');
-      const hasOwn = !final.isAnotherRow && stored.has(ownKey(final));
-      if (older === undefined || hasOwn || final.image === null) continue;
+      const hasOwn = !final.isAnotherRow && (stored.get(ownKey(final))?.image ?? null) !== null;
+      if (older?.image == null || hasOwn || final.image === null) continue;
       if (compareVersions(older.version, final.version) >= 0) continue;
       final.image = fill(final.image, older.image);
     }

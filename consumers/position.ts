@@ -54,6 +54,15 @@ export async function storePosition(
   const { stream, slot, systemIdentifier, timeline, consistentPoint } = stored;
   await client.query('begin');
   try {
+    // Mirror and chunks belong to one stream: another one would start them over.
+    const [other] = await textRows(
+      client,
+      'select stream from tandem.position where stream <> $1',
+      [stream],
+    );
+    if (other !== undefined) {
+      throw new TandemError('STREAM_TAKEN', { stream, present: other[0] ?? '' });
+    }
     await client.query(
       `insert into tandem.position (stream, position, slot, system_identifier, timeline, consistent_point)
        values ($1, $2::text, $3, $4, $5, $2::text::pg_lsn)

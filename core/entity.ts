@@ -72,7 +72,7 @@ export function entity<C extends Columns, R>(definition: {
   readonly fanOut?: true;
   readonly from: Shape<C, R>;
   readonly map: (root: R) => Outcome;
-}): DerivedEntity {
+}): DerivedEntity & { readonly map: (root: R) => Outcome } {
   const targets = typeof definition.target === 'string' ? [definition.target] : definition.target;
   return {
     kind: 'derived',
@@ -95,7 +95,7 @@ export function journal<C extends Columns, R>(definition: {
   readonly target: string;
   readonly from: Shape<C, R>;
   readonly map: (change: ObservedChange<R>) => Outcome;
-}): JournalEntity {
+}): JournalEntity & { readonly map: (change: ObservedChange<R>) => Outcome } {
   return {
     kind: 'journal',
     name: definition.name,

@@ -97,9 +97,9 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'The publication does not send these tables, so their changes since are missing: somebody altered it, or dropped a column of its list with CASCADE. Run `tandem setup`, then `tandem backfill` for what reads them.',
   },
-  ROW_SECURITY: {
+  STREAM_TAKEN: {
     retry: 'manual',
-    hint: 'Row level security would hide rows from the copy; grant BYPASSRLS to the role of SOURCE_URL.',
+    hint: 'The target is fed by another stream already: use its name in STREAM, or a target of its own.',
   },
   MAPPING_INVALID: {
     retry: 'manual',

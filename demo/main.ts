@@ -56,15 +56,20 @@ async function explain({ screen, cleanup, interruption }: Stage, error: unknown)
     screen.settle();
     screen.line();
     screen.line('Interrupted: stopping what was started ...');
-    await cleanup.run();
-    screen.line('nothing is left running, and no data');
+    await takeDown(screen, cleanup);
     return EXIT_OF_SIGNAL[reason.signal as Handled];
   }
   screen.fail(errorLines(reason?.kind === 'failed' ? reason.error : error));
   screen.line('Stopping what was started ...');
-  await cleanup.run();
-  screen.line('nothing is left running, and no data');
+  await takeDown(screen, cleanup);
   return 1;
+}
+
+async function takeDown(screen: Screen, cleanup: Cleanup): Promise<void> {
+  const errors = await cleanup.run();
+  // The traffic, or a session, may end with the error that brought the demo down.
+  for (const error of errors) screen.warn(error instanceof Error ? error.message : String(error));
+  screen.line(errors.length === 0 ? 'nothing is left running, and no data' : 'the rest is down');
 }
 
 function errorLines(error: unknown): readonly string[] {

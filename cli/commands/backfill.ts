@@ -1,8 +1,10 @@
 import { openClient } from '../../connectors/postgres/connection.ts';
 import { forgetDerived } from '../../backfill/backfill.ts';
+import { setEntityState } from '../../consumers/entity-state.ts';
+import { addJob } from '../../consumers/jobs.ts';
 import { estimateBackfill } from '../../backfill/estimate.ts';
 import { systemClock } from '../clock.ts';
-import { EXIT, type Command, type Context } from '../command.ts';
+import { EXIT, type Command, type Context, type ExitCode } from '../command.ts';
 import { Engine } from '../engine.ts';
 import { didYouMean } from '../similar.ts';
 import { recordRun } from '../record-run.ts';
@@ -37,6 +39,8 @@ export const backfill: Command = {
       await printEstimate(context, engine);
       return EXIT.ok;
     }
+    const reader = await engine.readerPid();
+    if (reader !== null) return await leaveToReader(context, only, reader);
     if (only.length > 0) await forget(context, only);
     const { tables, entities } = await engine.remaining();
     if (tables.length + entities.length === 0) {
@@ -56,6 +60,31 @@ export const backfill: Command = {
     return EXIT.ok;
   },
 };
+
+/** A process that streams has the target: it derives again what is asked, and nothing else can be. */
+async function leaveToReader(
+  context: Context,
+  only: readonly string[],
+  pid: number,
+): Promise<ExitCode> {
+  if (only.length === 0) {
+    context.notes.line(
+      `a process streams from the slot (process ${pid} of the source); stop it first`,
+    );
+    return EXIT.failure;
+  }
+  const target = await openClient((await context.config()).target, 'backfill');
+  try {
+    for (const entity of only) {
+      await setEntityState(target, entity, 'active', null);
+      await addJob(target, { entity, usage: null, values: null, reason: 'asked for' });
+    }
+  } finally {
+    await target.end();
+  }
+  context.out.line(`left to the process that streams: ${only.join(', ')}; see: tandem status`);
+  return EXIT.ok;
+}
 
 async function forget(context: Context, entities: readonly string[]): Promise<void> {
   const target = await openClient((await context.config()).target, 'backfill');

@@ -12,13 +12,14 @@ export const run: Command = {
   options: [],
   details:
     'Safe to stop and to kill at any moment: it goes on from what the target has committed.\n' +
-    'One process reads a slot; a second one waits and says which process holds it.',
+    'One process reads a slot: a second one waits, and says which process holds it.',
 
   async run(context) {
     const signal = context.stopSignal();
     const config = await context.config();
     const loaded = await context.mapping();
     const observer = await context.observer();
+    hardStop(context, signal);
     await setUp({
       config,
       loaded,
@@ -33,7 +34,6 @@ export const run: Command = {
       observer,
       clock: systemClock,
     });
-    hardStop(context, signal);
     try {
       const { tables, entities } = await engine.remaining();
       if (tables.length + entities.length > 0) {

@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'supabase',
   ],
   supabase: [],
+  examples: ['core'],
   demo: [
     ...['core', 'connectors', 'transforms', 'consumers', 'backfill', 'monitoring', 'cutover'],
     ...['cli', 'supabase'],

@@ -1,0 +1,177 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { ChangeEvent } from '../../core/change-event.ts';
+import { Bench, UNCHANGED, version, type LegacyRow, type SentRow } from '../harness/apply-bench.ts';
+
+let bench: Bench;
+beforeAll(async () => {
+  bench = await Bench.open();
+});
+afterAll(async () => {
+  await bench[Symbol.asyncDispose]();
+});
+beforeEach(async () => {
+  await bench.reset();
+});
+
+const order = (
+  id: number,
+  status: number,
+  notes: string | typeof UNCHANGED | null = null,
+): SentRow => ({
+  id,
+  patient_id: 1,
+  status,
+  notes,
+});
+const created = (id: number, status: number, at: number) =>
+  bench.write('create', 'instruction', order(id, status), version(at));
+const updated = (id: number, status: number, at: number, change = 0): ChangeEvent =>
+  bench.write('update', 'instruction', order(id, status), version(at, change));
+const parents = (): ChangeEvent[] => {
+  const user: LegacyRow = { id: 1, name: 'ada' };
+  return [
+    bench.write('create', 'auth_user', user, version(1)),
+    bench.write('create', 'patient', { id: 1, user_id: 1 }, version(1)),
+  ];
+};
+
+/** `order from>to`, in the order they were appended. */
+const entries = async () => {
+  const rows = await bench.query(
+    `select right(order_id::text, 4)::int as id, from_status, to_status
+     from status_changes order by position`,
+  );
+  return rows.map((row) => `${row['id']} ${row['from_status']}>${row['to_status']}`);
+};
+
+test('every change is appended in order: in one batch, in one transaction, in several', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, ...parents(), created(1, 1, 2), created(2, 1, 2));
+  await bench.apply(open, updated(1, 2, 3, 1), updated(1, 3, 3, 2), updated(2, 5, 3, 3));
+  await bench.apply(open, updated(1, 3, 4), updated(1, 4, 5), updated(1, 1, 6));
+  await bench.apply(open, updated(1, 2, 7));
+  expect(await entries()).toEqual(['1 1>2', '1 2>3', '2 1>5', '1 3>4', '1 4>1', '1 1>2']);
+  const times = await bench.query(
+    'select changed_at::text as at from status_changes order by position',
+  );
+  expect(times.at(0)).toEqual({ at: '2024-01-01 00:00:03+00' });
+});
+
+test('a creation is no change, and neither is a row that was read', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, ...parents(), created(1, 1, 2));
+  await bench.apply(open, bench.write('read', 'instruction', order(1, 5), version(3)));
+  expect(await entries()).toEqual([]);
+  await bench.apply(open, updated(1, 6, 4));
+  expect(await entries()).toEqual(['1 5>6']);
+});
+
+test('what happens in the batch that creates a row, and what is left out of an update, is seen', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, ...parents(), created(1, 1, 2), updated(1, 2, 3));
+  await bench.apply(open, bench.write('update', 'instruction', order(1, 3, UNCHANGED), version(4)));
+  expect(await entries()).toEqual(['1 1>2', '1 2>3']);
+});
+
+test('a row that is deleted and inserted again inside a batch starts anew', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, ...parents(), created(1, 1, 2));
+  await bench.apply(
+    open,
+    updated(1, 2, 3),
+    bench.remove('instruction', { id: 1 }, version(4)),
+    created(1, 7, 5),
+    updated(1, 8, 6),
+  );
+  expect(await entries()).toEqual(['1 1>2', '1 7>8']);
+});
+
+test('a redelivery appends nothing, whole or in part', async () => {
+  await using open = await bench.applier();
+  const first = [...parents(), created(1, 1, 2), updated(1, 2, 3)];
+  const second = [updated(1, 3, 4), updated(1, 4, 5)];
+  await bench.apply(open, ...first);
+  await bench.apply(open, ...second);
+  const once = await entries();
+  expect(once).toEqual(['1 1>2', '1 2>3', '1 3>4']);
+  await bench.apply(open, ...first);
+  await bench.apply(open, ...second, ...first);
+  await bench.apply(open, ...first, ...second);
+  await bench.apply(open, second[0] ?? created(1, 1, 2));
+  expect(await entries()).toEqual(once);
+  await bench.apply(open, updated(1, 9, 6));
+  expect(await entries()).toEqual([...once, '1 4>9']);
+});
+
+test('a late change appends nothing: neither against a newer row nor against a tombstone', async () => {
+  await using open = await bench.applier();
+  await bench.apply(
+    open,
+    ...parents(),
+    bench.write('read', 'instruction', order(1, 5), version(9)),
+  );
+  await bench.apply(open, created(1, 1, 2), updated(1, 2, 3), updated(1, 3, 9));
+  expect(await entries()).toEqual([]);
+  await bench.apply(open, bench.remove('instruction', { id: 1 }, version(10)));
+  await bench.apply(open, created(1, 1, 2), updated(1, 2, 3));
+  expect(await entries()).toEqual([]);
+});
+
+test('before the copy is consistent nothing is appended', async () => {
+  await bench.query(`update tandem.mirror set read_until = '0/5' where table_name = 'instruction'`);
+  await using open = await bench.applier();
+  await bench.apply(open, ...parents(), created(1, 1, 2));
+  await bench.apply(open, updated(1, 2, 4), updated(1, 3, 5), updated(1, 4, 6));
+  expect(await entries()).toEqual(['1 3>4']);
+});
+
+test('an entry whose order is not there waits, and is appended when it comes', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, created(1, 1, 2));
+  await bench.apply(open, updated(1, 2, 3), updated(1, 3, 4));
+  expect(await entries()).toEqual([]);
+  expect(
+    await bench.query(`select count(*)::int as n from tandem.held where entity = 'status_change'`),
+  ).toEqual([{ n: 2 }]);
+  // Delivered again it does not wait twice.
+  await bench.apply(open, updated(1, 3, 4));
+  await bench.apply(open, ...parents());
+  await bench.runJobs(open);
+  expect(await entries()).toEqual(['1 1>2', '1 2>3']);
+  expect(await bench.query('select entity from tandem.held')).toEqual([]);
+  expect(await bench.query('select entity from tandem.journal_waiting')).toEqual([]);
+  await bench.apply(open, updated(1, 3, 4), updated(1, 4, 5));
+  expect(await entries()).toEqual(['1 1>2', '1 2>3', '1 3>4']);
+});
+
+test('in pieces and in a batch that is tried again each change is appended once', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, ...parents(), created(1, 1, 2));
+  await open.applier.apply(bench.batch([updated(1, 2, 3, 1)], { complete: false }));
+  await open.applier.apply(bench.batch([updated(1, 3, 3, 2), updated(1, 4, 3, 3)]));
+  // The refused user has the batch tried twice.
+  await bench.apply(
+    open,
+    updated(1, 5, 4),
+    bench.write('create', 'auth_user', { id: 2, name: 'forbidden' }, version(4, 1)),
+  );
+  expect(await entries()).toEqual(['1 1>2', '1 2>3', '1 3>4', '1 4>5']);
+});
+
+test('a journal whose row the target refuses stops nobody', async () => {
+  await using open = await bench.applier();
+  await bench.query('alter table status_changes add constraint small check (to_status < 100)');
+  try {
+    await bench.apply(open, ...parents(), created(1, 1, 2));
+    await bench.apply(open, updated(1, 200, 3), updated(1, 3, 4));
+    expect(await bench.query('select status from orders')).toEqual([{ status: 3 }]);
+    expect(await entries()).toEqual(['1 200>3']);
+    expect(
+      await bench.query('select entity, root_key, error_class from tandem.quarantine'),
+    ).toEqual([
+      { entity: 'status_change', root_key: '1 0/3 0/0', error_class: 'TARGET_REFUSED_ROW' },
+    ]);
+  } finally {
+    await bench.query('alter table status_changes drop constraint small');
+  }
+});
