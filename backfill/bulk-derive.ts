@@ -270,8 +270,6 @@ async function noteMarks(
     unresolved: [],
     heldBy: [],
   }));
-  await syncMarks(client, model, entity, roots, {
-    commitLsn: consistentPoint,
-    changeLsn: 0n as Lsn,
-  });
+  const stamp = { commitLsn: consistentPoint, changeLsn: 0n as Lsn };
+  await syncMarks(client, model, entity, roots, stamp, new Set());
 }

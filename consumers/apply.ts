@@ -35,8 +35,31 @@ export type Cursor = { position: Position; readonly epoch: bigint };
 /** Events of a slice: enough for one statement to be worth its round trip. */
 const SLICE = 1_000;
 
-/** So many slices may be merged and not derived yet: the server always has something to do. */
-const AHEAD = 2;
+/** So many slices are derived side by side: one waits for the server while another is mapped. */
+const AT_ONCE = 3;
+
+/** Takes out the roots that are rows of the merged table itself. */
+function ownRoots(roots: Map<string, Roots>): Map<string, Roots> {
+  const own = new Map<string, Roots>();
+  for (const [entity, all] of roots) {
+    const mine: Roots = new Map();
+    for (const [key, image] of all) {
+      if (image === undefined) continue;
+      mine.set(key, image);
+      all.delete(key);
+    }
+    if (all.changed !== undefined) mine.changed = all.changed;
+    if (mine.size > 0) own.set(entity, mine);
+  }
+  return own;
+}
+
+function addRoots(to: Map<string, Roots>, roots: ReadonlyMap<string, Roots>): void {
+  for (const [entity, all] of roots) {
+    const known = rootsOf(to, entity);
+    for (const [key, image] of all) known.set(key, image);
+  }
+}
 
 type BigTable = { readonly tables: ReadonlyMap<string, TableChanges>; readonly big: TableChanges };
 
@@ -264,9 +287,10 @@ export class Applier {
 
   /**
    * A batch with very many changes of one table: it goes in slices of neighbouring keys, and while
-   * one is mapped here, the server merges the next. The other tables go first. Within the
-   * transaction that is as if they were batches one after the other; all locks are taken first, so
-   * that their order stays the same for everybody.
+   * one is mapped here, the server works on another. The other tables go first. What a slice
+   * derives at once are the roots that are its own rows, so no two slices derive the same root; the
+   * roots that its rows lead to wait for the end. All locks are taken first, so that their order
+   * stays the same for everybody.
    */
   async #mergeAndDerive(
     tx: OpenTransaction,
@@ -287,22 +311,25 @@ export class Applier {
       const roots = await tx.affected.take(this.#client, []);
       if (roots.size > 0) await tx.phase('derive', () => this.#derive(tx, roots));
     }
-    let deriving = Promise.resolve();
-    const open: Promise<void>[] = [];
+    await this.#merges.get(big.table.name)?.carry(this.#client, big.finals.values());
+    const deriving = new Set<Promise<void>>();
     try {
       for (const slice of slicesOf(big)) {
         const roots = new Map<string, Roots>();
         await this.#mergeTables(tx, new Map([[big.table.name, slice]]), roots);
-        deriving = deriving.then(() => tx.phase('derive', () => this.#derive(tx, roots)));
+        const own = ownRoots(roots);
+        addRoots(tx.affected.memory, roots);
+        await tx.affected.settle(this.#client);
+        const work = tx.phase('derive', () => this.#derive(tx, own));
+        deriving.add(work);
         // Its failure is thrown by an `await` below; until then it is nobody's.
-        deriving.catch(() => undefined);
-        open.push(deriving);
-        if (open.length > AHEAD) await open.shift();
+        work.then(() => deriving.delete(work)).catch(() => undefined);
+        if (deriving.size > AT_ONCE) await Promise.race(deriving);
       }
-      await deriving;
+      await Promise.all(deriving);
     } finally {
       // Nothing may be sent behind a rollback.
-      await deriving.catch(() => undefined);
+      await Promise.allSettled(deriving);
     }
   }
 

@@ -8,7 +8,7 @@ import type { Roots } from './affected.ts';
 import { Existence } from './existence.ts';
 import { TreeLoader } from './load-tree.ts';
 import { legacyKey, mapRoots, type Mapped, type PlannedRow } from './map-roots.ts';
-import { syncMarks, type Stamp } from './marks.ts';
+import { presentMarks, syncMarks, type Stamp } from './marks.ts';
 import type { Model, TargetTable } from './model.ts';
 import { Resolver, type Resolved } from './resolve.ts';
 import {
@@ -102,10 +102,13 @@ export class Deriver {
       committed: () => resolver.committed(),
     };
     for (const [entity, roots] of resolved) {
+      // Asked now, answered behind the rows: one wait less.
+      const present = presentMarks(client, entity, roots);
+      present.catch(() => undefined);
       const likely = carefully ? undefined : affected.get(entity.name)?.changed;
       await this.#write(client, entity, roots, resolver, result, carefully, likely);
       if (result.refused.size > 0) return result;
-      await syncMarks(client, this.#model, entity, roots, stamp);
+      await syncMarks(client, this.#model, entity, roots, stamp, await present);
       result.roots.set(entity.name, roots.length);
       if (roots.some((root) => root.mapped.kind === 'refused')) result.quarantined.add(entity.name);
     }

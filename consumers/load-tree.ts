@@ -106,9 +106,12 @@ export class TreeLoader {
     rows: readonly Loaded[],
   ): Promise<void> {
     if (rows.length === 0) return;
-    for (const [name, relation] of Object.entries(shape.relations)) {
-      await this.#relation(client, this.#table(shape.table.name), name, relation, rows);
-    }
+    // The driver sends them one after the other without waiting for answers.
+    await Promise.all(
+      Object.entries(shape.relations).map(([name, relation]) =>
+        this.#relation(client, this.#table(shape.table.name), name, relation, rows),
+      ),
+    );
   }
 
   async #relation(

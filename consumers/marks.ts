@@ -33,7 +33,8 @@ const MARKS = {
   quarantine: ['source_table', 'source_commit_lsn', 'source_change_lsn', 'error_class', 'message'],
   issue: ['target_column', 'reason'],
 } as const;
-type Mark = keyof typeof MARKS;
+export type Mark = keyof typeof MARKS;
+const MARK_NAMES = Object.keys(MARKS) as readonly Mark[];
 const TYPES: Readonly<Record<string, string>> = {
   target_id: 'uuid',
   parent_id: 'uuid',
@@ -72,26 +73,33 @@ export async function syncMarks(
   entity: DerivedEntity,
   roots: readonly Resolved[],
   stamp: Stamp,
+  present: ReadonlySet<Mark>,
 ): Promise<void> {
   const lines = linesOf(model, entity, roots, stamp);
-  const keys = arrayLiteral(roots.map((root) => root.key));
-  const [present] = await preparedRows(
-    client,
-    `select ${(Object.keys(MARKS) as Mark[])
-      .map(
-        (mark) =>
-          `exists (select from tandem.${mark} where entity = $1 and root_key = any($2::text[]))`,
-      )
-      .join(', ')}`,
-    [entity.name, keys],
-  );
-  let i = 0;
-  for (const mark of Object.keys(MARKS) as Mark[]) {
-    const has = present?.[i++] === 't';
-    if (has) await clear(client, mark, entity.name, keys, lines[mark]);
+  for (const mark of MARK_NAMES) {
+    if (present.has(mark)) await clear(client, mark, entity.name, keysOf(roots), lines[mark]);
     if (lines[mark].length > 0) await add(client, mark, lines[mark]);
   }
 }
+
+/** On which lists these roots stand: mostly none, and then there is nothing to clear. */
+export async function presentMarks(
+  client: pg.ClientBase,
+  entity: DerivedEntity,
+  roots: readonly Resolved[],
+): Promise<ReadonlySet<Mark>> {
+  const lists = MARK_NAMES.map(
+    (mark) =>
+      `exists (select from tandem.${mark} where entity = $1 and root_key = any($2::text[]))`,
+  );
+  const [row] = await preparedRows(client, `select ${lists.join(', ')}`, [
+    entity.name,
+    keysOf(roots),
+  ]);
+  return new Set(MARK_NAMES.filter((_, i) => row?.[i] === 't'));
+}
+
+const keysOf = (roots: readonly Resolved[]) => arrayLiteral(roots.map((root) => root.key));
 
 function arraysOf(
   mark: Mark,

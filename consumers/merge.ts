@@ -83,7 +83,7 @@ export class TableMerge {
     reader: SourceReader,
   ): Promise<Changed[]> {
     const finals = [...changes.finals.values()];
-    await this.#carry(client, finals);
+    await this.carry(client, finals);
     const whole: Final[] = [];
     const partial: Final[] = [];
     const gone: Final[] = [];
@@ -130,10 +130,14 @@ export class TableMerge {
 
   /**
    * A moved row takes its unsent values from the mirror row of its old key, if that is still the row
-   * that moved. One that is there under its new key already (copied late) keeps its own.
+   * that moved. One that is there under its new key already (copied late) keeps its own. Part of
+   * `run`; call it before where a batch is merged in parts, for the old key may be in an earlier one.
    */
-  async #carry(client: pg.ClientBase, finals: readonly Final[]): Promise<void> {
-    const moved = finals.filter((final) => final.carriedFrom !== null && final.image !== null);
+  async carry(client: pg.ClientBase, finals: Iterable<Final>): Promise<void> {
+    const moved: Final[] = [];
+    for (const final of finals) {
+      if (final.carriedFrom !== null && final.image?.includes(undefined)) moved.push(final);
+    }
     if (moved.length === 0) return;
     const ownKey = (final: Final) => keyText(this.table, final.key);
     const keys = moved.flatMap((final) => [final.carriedFrom ?? '', ownKey(final)]);

@@ -123,6 +123,15 @@ export class Bench implements AsyncDisposable {
     }
   }
 
+  /** Another stream beside `main`, as another topic would be. */
+  async addStream(stream: string): Promise<void> {
+    await this.query(
+      `insert into tandem.position (stream, position, slot, system_identifier, timeline, consistent_point)
+       values ($1, 'start', 'test', '1', 1, '0/1') on conflict do nothing`,
+      [stream],
+    );
+  }
+
   table(name: string): MirrorTable {
     const table = this.model.mirror.get(name);
     if (table === undefined) throw new Error(`no table ${name}`);
@@ -134,6 +143,7 @@ export class Bench implements AsyncDisposable {
     options: Partial<ApplyOptions> & { readonly reader?: SourceReader } = {},
   ): Promise<OpenApplier> {
     const { reader = NO_READER, ...rest } = options;
+    const stream = options.stream ?? OPTIONS.stream;
     const client = await openClient(this.target, 'test apply');
     const applier = await Applier.open({
       client,
@@ -141,7 +151,7 @@ export class Bench implements AsyncDisposable {
       options: { ...OPTIONS, ...rest },
       reader,
       observer: this.notes,
-      cursor: await takeOver(client, 'main'),
+      cursor: await takeOver(client, stream),
       consistentAfter: await readUntil(client),
     });
     return {

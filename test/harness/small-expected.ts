@@ -47,8 +47,8 @@ export function expectedFrom(
   const excluded: string[] = [];
   const quarantine: string[] = [];
   const all = (name: string) => [...(state.get(name)?.values() ?? [])];
-  const find = (name: string, key: unknown) =>
-    key == null ? undefined : state.get(name)?.get(String(key as string | number));
+  const find = (name: string, key: string | number | null | undefined) =>
+    key == null ? undefined : state.get(name)?.get(String(key));
   const to = (
     table: TargetTableName,
     identity: string,
@@ -375,6 +375,24 @@ export async function mirrorOf(
     state.set(table.name, live);
   }
   return { state, tombstones, leaks };
+}
+
+/** A state in a form that can be compared: texts, without nulls and empty tables. */
+export function plainState(state: LegacyState): unknown {
+  const texts = (row: LegacyRow) =>
+    Object.fromEntries(
+      Object.entries(row)
+        .filter(([, value]) => value !== null)
+        .map(([column, value]): [string, string] => [column, String(value)]),
+    );
+  return Object.fromEntries(
+    [...state]
+      .filter(([, rows]) => rows.size > 0)
+      .map(([table, rows]): [string, unknown] => [
+        table,
+        Object.fromEntries([...rows].map(([key, row]): [string, unknown] => [key, texts(row)])),
+      ]),
+  );
 }
 
 const mirrorText = (column: string) =>

@@ -148,7 +148,9 @@ export type History = {
  * out.
  */
 export function play(bench: Bench, steps: readonly Step[], most = Infinity): History {
-  const final: LegacyState = new Map(MAKERS.map(({ table }) => [table, new Map()]));
+  const final: LegacyState = new Map(
+    MAKERS.map(({ table }) => [table, new Map<string, LegacyRow>()]),
+  );
   const events: ChangeEvent[] = [];
   const everSeen = new Set<string>();
   let commit = 100;
@@ -212,15 +214,8 @@ export function readerAt(bench: Bench, history: History): SourceReader & { reads
   };
 }
 
-/**
- * The same events in another order of delivery: the tables' rows come as if by separate topics, but
- * those of one key (and of the keys that it moved to) in their order.
- */
-export function shuffled(
-  events: readonly ChangeEvent[],
-  lanes: number,
-  choices: readonly number[],
-): ChangeEvent[] {
+/** The events by lane, as topics would bring them: those of one key stay in one lane, in order. */
+export function inLanes(events: readonly ChangeEvent[], lanes: number): ChangeEvent[][] {
   const queues = Array.from({ length: lanes }, (): ChangeEvent[] => []);
   for (const event of events) {
     // A table whose keys change is in one lane; the others are spread by key.
@@ -231,6 +226,16 @@ export function shuffled(
     const text = moves ? event.table.name : `${event.table.name} ${keyText(event.table, key)}`;
     queues[[...text].reduce((sum, c) => sum * 31 + c.charCodeAt(0), 7) % lanes]?.push(event);
   }
+  return queues;
+}
+
+/** The same events in another order of delivery, which keeps that of every lane. */
+export function shuffled(
+  events: readonly ChangeEvent[],
+  lanes: number,
+  choices: readonly number[],
+): ChangeEvent[] {
+  const queues = inLanes(events, lanes);
   const order: ChangeEvent[] = [];
   for (let i = 0; order.length < events.length; i++) {
     const open = queues.filter((queue) => queue.length > 0);

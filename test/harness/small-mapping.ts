@@ -98,6 +98,9 @@ export const SPECIAL_NAMES = {
   tooLong: 'thirteen char',
 } as const;
 
+/** What the journal does with an instruction's new status. */
+export const SPECIAL_STATUS = { rejected: 77, throws: 78 } as const;
+
 const profiles = entity({
   name: 'profile',
   target: 'profiles',
@@ -333,6 +336,8 @@ const statusChanges = journal({
   from: instruction.select('id', 'status'),
   map({ before, after, version, at }) {
     if (before.status === after.status) return excluded('same');
+    if (after.status === SPECIAL_STATUS.rejected) return rejected('status is not one');
+    if (after.status === SPECIAL_STATUS.throws) throw new Error(`status ${after.status}`);
     const { commitLsn, changeLsn } = version;
     return row({
       id: ref('status_change', `${after.id} ${formatLsn(commitLsn)} ${formatLsn(changeLsn)}`),

@@ -7,10 +7,11 @@ import {
   expectedFrom,
   foundIn,
   mirrorOf,
+  plainState,
   type LegacyState,
   type TargetTableName,
 } from '../harness/small-expected.ts';
-import { play, readerAt, shuffled, step, type History } from '../harness/small-history.ts';
+import { inLanes, play, readerAt, shuffled, step, type History } from '../harness/small-history.ts';
 
 /** `TANDEM_RUNS=20` looks twenty times as long. */
 const RUNS = Number(process.env['TANDEM_RUNS'] ?? 1);
@@ -37,29 +38,10 @@ function cut<T>(items: readonly T[], lengths: readonly number[]): T[][] {
   return pieces;
 }
 
-const plain = (state: LegacyState) =>
-  Object.fromEntries(
-    [...state]
-      .map(([table, rows]) => [
-        table,
-        Object.fromEntries(
-          [...rows].map(([key, row]) => [
-            key,
-            Object.fromEntries(
-              Object.entries(row)
-                .filter(([, value]) => value !== null)
-                .map(([name, value]) => [name, String(value)]),
-            ),
-          ]),
-        ),
-      ])
-      .filter(([, rows]) => Object.keys(rows ?? {}).length > 0),
-  );
-
 /** Mirror = source, and target = map(mirror) with every list exactly as it has to be. */
 async function expectConverged({ final, everSeen }: History): Promise<void> {
   const mirror = await mirrorOf(bench);
-  expect(plain(mirror.state)).toEqual(plain(final));
+  expect(plainState(mirror.state)).toEqual(plainState(final));
   expect(mirror.leaks).toEqual([]);
   const gone = [...everSeen].filter((it) => {
     const [table = '', ...key] = it.split(' ');
@@ -221,7 +203,7 @@ test('a copy that saw rows too early is healed by the stream from the start of t
         await using open = await bench.applier({ reader: readerAt(bench, past) });
         await applyAll(open, [...cut(copied, lengths), ...cut(stream, lengths)]);
         const { state } = await mirrorOf(bench);
-        expect(plain(state)).toEqual(plain(past.final));
+        expect(plainState(state)).toEqual(plainState(past.final));
         await expectTarget(past.final);
       },
     ),
@@ -252,6 +234,42 @@ test('transactions in pieces, with more roots than memory may hold and jobs betw
       },
     ),
     { numRuns: 40 * RUNS },
+  );
+});
+
+test('several processes that share the tables end the same, in whatever way they meet', async () => {
+  const LANES = 3;
+  for (let lane = 0; lane < LANES; lane++) await bench.addStream(`lane ${lane}`);
+  await fc.assert(
+    fc.asyncProperty(history, cuts, async (steps, lengths) => {
+      await bench.reset();
+      const past = play(bench, steps);
+      const reader = readerAt(bench, past);
+      await Promise.all(
+        inLanes(past.events, LANES).map(async (events, lane) => {
+          const batches = cut(events, lengths).map((piece) => bench.batch(piece));
+          for (let isDone = false; !isDone;) {
+            await using open = await bench.applier({ stream: `lane ${lane}`, reader });
+            const { applier } = open;
+            const next = batches.findIndex((batch) => batch.position === applier.position) + 1;
+            try {
+              for (const batch of batches.slice(next)) {
+                await applier.apply(batch);
+                await applier.runJob();
+              }
+              isDone = true;
+            } catch (error) {
+              // A deadlock's victim begins anew where the target stands.
+              expect(error).toMatchObject({ code: 'TARGET_BUSY' });
+            }
+          }
+        }),
+      );
+      await using open = await bench.applier();
+      await bench.runJobs(open);
+      await expectConverged(past);
+    }),
+    { numRuns: 20 * RUNS },
   );
 });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ChangeEvent } from '../../core/change-event.ts';
+import { SPECIAL_STATUS } from '../harness/small-mapping.ts';
 import { Bench, UNCHANGED, version, type LegacyRow, type SentRow } from '../harness/apply-bench.ts';
 
 let bench: Bench;
@@ -38,10 +39,10 @@ const parents = (): ChangeEvent[] => {
 /** `order from>to`, in the order they were appended. */
 const entries = async () => {
   const rows = await bench.query(
-    `select right(order_id::text, 4)::int as id, from_status, to_status
+    `select right(order_id::text, 4)::int || ' ' || from_status || '>' || to_status as entry
      from status_changes order by position`,
   );
-  return rows.map((row) => `${row['id']} ${row['from_status']}>${row['to_status']}`);
+  return rows.map((row) => row['entry']);
 };
 
 test('every change is appended in order: in one batch, in one transaction, in several', async () => {
@@ -174,4 +175,22 @@ test('a journal whose row the target refuses stops nobody', async () => {
   } finally {
     await bench.query('alter table status_changes drop constraint small');
   }
+});
+
+test('a change that the journal rejects or throws on is in quarantine, the rest goes on', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, ...parents(), created(1, 1, 2));
+  await bench.apply(
+    open,
+    updated(1, SPECIAL_STATUS.rejected, 3),
+    updated(1, SPECIAL_STATUS.throws, 4),
+    updated(1, 5, 5),
+  );
+  expect(await entries()).toEqual([`1 ${SPECIAL_STATUS.throws}>5`]);
+  expect(
+    await bench.query('select root_key, error_class from tandem.quarantine order by 1'),
+  ).toEqual([
+    { root_key: '1 0/3 0/0', error_class: 'MAPPING_REJECTED_ROW' },
+    { root_key: '1 0/4 0/0', error_class: 'MAPPING_THREW' },
+  ]);
 });

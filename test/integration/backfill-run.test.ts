@@ -3,7 +3,13 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { backfill, forgetDerived, remaining } from '../../backfill/backfill.ts';
 import { openClient } from '../../connectors/postgres/connection.ts';
 import { Bench, version, type LegacyRow } from '../harness/apply-bench.ts';
-import { expectedFrom, foundIn, mirrorOf, type LegacyState } from '../harness/small-expected.ts';
+import {
+  expectedFrom,
+  foundIn,
+  mirrorOf,
+  plainState,
+  type LegacyState,
+} from '../harness/small-expected.ts';
 import { SPECIAL_NAMES } from '../harness/small-mapping.ts';
 import { TARGET_TABLES } from '../harness/small-schema.ts';
 
@@ -103,27 +109,8 @@ async function fill(state: LegacyState): Promise<void> {
   for (const [name, rows] of state) await bench.insert(name, [...rows.values()]);
 }
 
-const texts = (state: LegacyState) =>
-  Object.fromEntries(
-    [...state]
-      .filter(([, rows]) => rows.size > 0)
-      .map(([name, rows]) => [
-        name,
-        Object.fromEntries(
-          [...rows].map(([key, row]) => [
-            key,
-            Object.fromEntries(
-              Object.entries(row)
-                .filter(([, value]) => value !== null)
-                .map(([column, value]) => [column, String(value)]),
-            ),
-          ]),
-        ),
-      ]),
-  );
-
 async function expectBackfilled(state: LegacyState): Promise<void> {
-  expect(texts((await mirrorOf(bench)).state)).toEqual(texts(state));
+  expect(plainState((await mirrorOf(bench)).state)).toEqual(plainState(state));
   const { tombstones, ...found } = await foundIn(bench);
   expect(found).toEqual(expectedFrom(state, tombstones));
   expect(await bench.query('select entity, reason from tandem.job')).toEqual([]);
