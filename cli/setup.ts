@@ -18,7 +18,7 @@ import { readPosition, storePosition } from '../consumers/position.ts';
 import type { Mapping } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
 import type { MirrorTable } from '../core/mirror-table.ts';
-import { readUsages } from '../core/usage.ts';
+import { readUsages, tablesWithSecrets } from '../core/usage.ts';
 import { formatLsn, parseLsn, type Lsn } from '../core/version.ts';
 import {
   applyMigration,
@@ -76,7 +76,7 @@ export async function setUp(options: SetupOptions): Promise<void> {
       name: config.publication,
       tables,
       serverVersion: identity.serverVersion,
-      listedTables: tablesWithSecrets(loaded.mapping),
+      listedTables: tablesWithSecrets(readUsages(loaded.mapping).tables),
     });
     report({
       step: 'publication',
@@ -102,7 +102,7 @@ export async function planSetup(
       name: config.publication,
       tables,
       serverVersion: identity.serverVersion,
-      listedTables: tablesWithSecrets(loaded.mapping),
+      listedTables: tablesWithSecrets(readUsages(loaded.mapping).tables),
     };
     plan.source.push(...(await planPublication(source, publication)));
     const slot = await readSlot(source, config.slot);
@@ -114,15 +114,6 @@ export async function planSetup(
     }
   });
   return plan;
-}
-
-/**
- * These are published with a column list, so that a secret does not even leave the source; on the
- * others a list would only stand in the way of the legacy system's own schema changes.
- */
-function tablesWithSecrets(mapping: Mapping): ReadonlySet<string> {
-  const wanted = [...readUsages(mapping).tables.values()];
-  return new Set(wanted.filter((table) => table.hasSecrets).map((table) => table.name));
 }
 
 async function withSessions(

@@ -35,13 +35,15 @@ export class AffectedRoots {
       );
       this.#spilled = true;
     }
-    for (const [entity, roots] of this.#memory) {
+    // Taken out first: while one statement is awaited, a derive beside this may add more.
+    const memory = this.#memory;
+    this.#memory = new Map();
+    for (const [entity, roots] of memory) {
       await client.query(
         `insert into pg_temp.tandem_affected select $1, unnest($2::text[]) on conflict do nothing`,
         [entity, arrayLiteral([...roots.keys()])],
       );
     }
-    this.#memory = new Map();
   }
 
   /** Takes roots to derive, one entity at a time in the order given; empty when there are none left. */

@@ -312,6 +312,7 @@ export class Applier {
       if (roots.size > 0) await tx.phase('derive', () => this.#derive(tx, roots));
     }
     await this.#merges.get(big.table.name)?.carry(this.#client, big.finals.values());
+    const atOnce = this.#meetThemselves(big.table.name) ? 0 : AT_ONCE;
     const deriving = new Set<Promise<void>>();
     try {
       for (const slice of slicesOf(big)) {
@@ -324,13 +325,32 @@ export class Applier {
         deriving.add(work);
         // Its failure is thrown by an `await` below; until then it is nobody's.
         work.then(() => deriving.delete(work)).catch(() => undefined);
-        if (deriving.size > AT_ONCE) await Promise.race(deriving);
+        if (deriving.size > atOnce) await Promise.race(deriving);
       }
       await Promise.all(deriving);
     } finally {
       // Nothing may be sent behind a rollback.
       await Promise.allSettled(deriving);
     }
+  }
+
+  /**
+   * Whether roots of this table may have to do with each other's rows: then side by side the one
+   * could note that its parent is missing just after the other has brought it and asked who waits.
+   */
+  #meetThemselves(table: string): boolean {
+    const rooted = this.#model.entities.filter((entity) => entity.shape.table.name === table);
+    const tables = new Set(rooted.flatMap((entity) => entity.targets));
+    return rooted.some(
+      (entity) =>
+        entity.fanOut ||
+        entity.targets.some((name) =>
+          [...(this.#model.targets.get(name)?.columns.values() ?? [])].some(
+            ({ name, references }) =>
+              name !== 'id' && references !== null && tables.has(references),
+          ),
+        ),
+    );
   }
 
   /** The table that is worth slicing; null where the batch is small, or mixed. */

@@ -223,6 +223,12 @@ const ROW_EXISTS = `
     dot integer := position('.' in p_table);
     found boolean;
   begin
+    -- A mark of a mapping that has changed since may name a table that is not there.
+    if p_table = '' or to_regclass(format('%I.%I',
+      case when dot = 0 then 'public' else substr(p_table, 1, dot - 1) end,
+      case when dot = 0 then p_table else substr(p_table, dot + 1) end)) is null then
+      return false;
+    end if;
     execute format('select exists (select from %I.%I where id = $1)',
       case when dot = 0 then 'public' else substr(p_table, 1, dot - 1) end,
       case when dot = 0 then p_table else substr(p_table, dot + 1) end)

@@ -25,7 +25,13 @@ type Reference = readonly [table: string, column: string, parent: string];
 
 /** Foreign keys that a backfill which was interrupted has dropped and will make again. */
 async function referencesSetAside(client: pg.ClientBase): Promise<readonly Reference[]> {
-  const [there] = await textRows(client, `select to_regclass('tandem.set_aside') is not null`);
+  // `to_regclass` fails where the role may not use the schema.
+  const [there] = await textRows(
+    client,
+    `select has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'tandem' and c.relname = 'set_aside'`,
+  );
   if (there?.[0] !== 't') return [];
   const rows = await textRows(
     client,

@@ -100,15 +100,17 @@ function change(
   nextOf: (column: TargetColumn) => string,
 ): { set: string; differs: string } {
   const rest = columns.filter((column) => column.name !== 'id');
+  const isOurs = (name: string) =>
+    table.columns.has(name) && !rest.some((column) => column.name === name);
   const now = rest.map((column) => `row_now.${ident(column.name)}`);
   const next = rest.map(nextOf);
   const set = rest.map((column) => `${ident(column.name)} = ${nextOf(column)}`);
-  if (table.columns.has('deleted_at')) {
+  if (isOurs('deleted_at')) {
     set.push('deleted_at = null');
     now.push('row_now.deleted_at');
     next.push('null::timestamptz');
   }
-  if (table.columns.has('updated_at')) set.push('updated_at = now()');
+  if (isOurs('updated_at')) set.push('updated_at = now()');
   return {
     set: set.join(', '),
     differs: `row(${now.join(', ')})::record operator(pg_catalog.*<>) row(${next.join(', ')})::record`,

@@ -183,3 +183,11 @@ function parentColumnsOf(relation: RelationNode): readonly string[] {
       return [relation.typeColumn, relation.idColumn];
   }
 }
+
+/**
+ * These are published with a column list, so that a secret does not even leave the source; on the
+ * others a list would only stand in the way of the legacy system's own schema changes.
+ */
+export function tablesWithSecrets(tables: ReadonlyMap<string, WantedTable>): ReadonlySet<string> {
+  return new Set([...tables.values()].filter((t) => t.hasSecrets).map((table) => table.name));
+}

@@ -16,7 +16,7 @@ import { readTargetTables } from '../../consumers/target-tables.ts';
 import type { Mapping } from '../../core/entity.ts';
 import { ERROR_POLICY, TandemError } from '../../core/errors.ts';
 import { splitTableName } from '../../core/mirror-table.ts';
-import { readUsages } from '../../core/usage.ts';
+import { readUsages, tablesWithSecrets } from '../../core/usage.ts';
 import { parseLsn } from '../../core/version.ts';
 import { recordedMigrations } from '../apply-migrations.ts';
 import type { Config } from '../config.ts';
@@ -101,7 +101,12 @@ async function planOrNull(
 ): Promise<readonly string[] | null> {
   try {
     const tables = await mirrorTables(client, wantedOf(mapping));
-    return await planPublication(client, { name, tables: [...tables.values()], serverVersion });
+    return await planPublication(client, {
+      name,
+      tables: [...tables.values()],
+      serverVersion,
+      listedTables: tablesWithSecrets(readUsages(mapping).tables),
+    });
   } catch (error) {
     if (error instanceof TandemError && error.code === 'TABLE_MISSING') return null;
     throw error;

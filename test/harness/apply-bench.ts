@@ -12,7 +12,15 @@ import { readTargetTables } from '../../consumers/target-tables.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import type { Mapping } from '../../core/entity.ts';
 import type { Cell, Image, MirrorTable } from '../../core/mirror-table.ts';
-import type { Batch, Clock, Facts, Observer, Position, SourceReader } from '../../core/ports.ts';
+import type {
+  Batch,
+  BatchReport,
+  Clock,
+  Facts,
+  Observer,
+  Position,
+  SourceReader,
+} from '../../core/ports.ts';
 import { readUsages } from '../../core/usage.ts';
 import type { Lsn, Version } from '../../core/version.ts';
 import { freshPair, type Row, type TestPair } from './database.ts';
@@ -37,8 +45,15 @@ export class Notes implements Observer {
   event(name: string, facts: Facts = {}): void {
     this.events.push({ name, facts });
   }
+  readonly batches: BatchReport[] = [];
   progress(): void {}
-  batch(): void {}
+  batch(report: BatchReport): void {
+    this.batches.push(report);
+  }
+  /** Roots that the newest batch derived, by entity. */
+  get derived(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.batches.at(-1)?.rowsByEntity ?? []);
+  }
   named(name: string): readonly Facts[] {
     return this.events.filter((event) => event.name === name).map((event) => event.facts);
   }

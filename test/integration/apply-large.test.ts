@@ -1,7 +1,15 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { setEntityState } from '../../consumers/entity-state.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
-import { Bench, UNCHANGED, version, type LegacyRow, type SentRow } from '../harness/apply-bench.ts';
+import {
+  Bench,
+  UNCHANGED,
+  version,
+  type LegacyRow,
+  type OpenApplier,
+  type SentRow,
+} from '../harness/apply-bench.ts';
 import { expectedFrom, foundIn, type LegacyState } from '../harness/small-expected.ts';
 import { SPECIAL_NAMES } from '../harness/small-mapping.ts';
 
@@ -238,5 +246,57 @@ test('a session that ends amid the slices leaves nothing behind', async () => {
   await bench.apply(open, ...first);
   expect(await bench.query('select count(*)::int as n from legacy.patient')).toEqual([
     { n: SLICED },
+  ]);
+});
+
+/** Whoever does not wait for a write may overtake it: here all of them do. */
+function slowWrites({ client }: OpenApplier): void {
+  const query = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;
+  (client as { query: unknown }).query = async (...given: unknown[]) => {
+    const [first] = given;
+    const text = typeof first === 'string' ? first : (first as { text: string }).text;
+    if (/insert into ("public"|tandem\.unresolved|pg_temp)/.test(text)) await pause(40);
+    return query(...given);
+  };
+}
+
+test('rows of a big table that name each other across the slices find each other', async () => {
+  const SIZE = 6000;
+  const office = (id: number, n: number) =>
+    put('office', {
+      id,
+      name: `office ${n}`,
+      parent_id: id < SIZE / 2 ? null : 1 + ((id * 3571) % SIZE),
+    });
+  await using open = await bench.applier({ maxRoots: 10_000 });
+  slowWrites(open);
+  await bench.apply(open, ...numbers(SIZE).map((id) => office(id, 1)));
+  await bench.runJobs(open);
+  expect(bench.notes.named('batch refused, narrowing down')).toEqual([]);
+  expect(await bench.query('select count(*)::int as n from tandem.unresolved')).toEqual([{ n: 0 }]);
+  expect(
+    await bench.query('select count(parent_id)::int as parents, count(*)::int as n from offices'),
+  ).toEqual([{ parents: SIZE / 2 + 1, n: SIZE }]);
+});
+
+test('a big table whose rows wake others while roots are moved to disk loses none of them', async () => {
+  const SIZE = 4000;
+  await using open = await bench.applier({ maxRoots: 300 });
+  await bench.apply(open, user(1));
+  const waiting = (id: number) =>
+    put('patient', { id, user_id: 1, office_id: 1 + (id % SIZE), doctor_id: null });
+  await bench.apply(open, ...numbers(SIZE).map(waiting));
+  slowWrites(open);
+  // The patients' entity is locked for the sake of one of them: so the offices wake all at once.
+  await bench.apply(
+    open,
+    ...numbers(SIZE).map((id) => put('office', { id, name: `office ${id}` })),
+    put('patient', { id: SIZE + 1, user_id: 1 }),
+  );
+  expect(bench.notes.named('batch refused, narrowing down')).toEqual([]);
+  await bench.runJobs(open);
+  expect(await bench.query('select count(*)::int as n from tandem.unresolved')).toEqual([{ n: 0 }]);
+  expect(await bench.query('select count(office_id)::int as n from patients')).toEqual([
+    { n: SIZE },
   ]);
 });

@@ -65,7 +65,8 @@ const MAPPING: Mapping = {
       name: 'place',
       target: 'places',
       from: place.select('note'),
-      map: (it) => row({ id: ref('place', it.id), note: it.note }),
+      map: (it) =>
+        row({ id: ref('place', it.id), note: it.note, updated_at: '2020-02-02 00:00:00+00' }),
     }),
     entity({
       name: 'mood',
@@ -92,7 +93,7 @@ const LEGACY = `
   create table words (one text, two text, must int not null, may int not null, primary key (one, two));`;
 const CHILDREN = ['words', 'codes', 'bigs', 'pairs', 'two_words'];
 const TARGET = [
-  `create table places (id uuid primary key, note text, deleted_at timestamptz)`,
+  `create table places (id uuid primary key, note text, updated_at timestamptz, deleted_at timestamptz)`,
   `create table moods (id uuid primary key, place_id int, deleted_at timestamptz)`,
   ...CHILDREN.map(
     (name) => `create table ${name} (id uuid primary key,
@@ -202,4 +203,31 @@ test('a table whose keys the source sorts in another way is read again without l
   expect(
     await bench.query('select count(*)::int as n from words where deleted_at is null'),
   ).toEqual([{ n: left.length }]);
+});
+
+test('a mapping may write updated_at itself', async () => {
+  await using open = await bench.applier();
+  for (const n of [1, 2]) {
+    await bench.apply(
+      open,
+      bench.write('update', 'place', { id: 1, note: `note ${n}` }, version(n)),
+    );
+    expect(await bench.query('select note, updated_at::date::text as day from places')).toEqual([
+      { note: `note ${n}`, day: '2020-02-02' },
+    ]);
+  }
+});
+
+test('marks of a mapping that has changed since do not keep the backfill from ending', async () => {
+  await bench.insert('mood', [{ id: 2, place_id: 9 }]);
+  for (const table of ['', 'gone', 'other.gone']) {
+    await bench.query(
+      `insert into tandem.held (entity, root_key, target_table, target_id, target_column,
+         parent_table, parent_entity, parent_key, parent_id)
+       values ('gone', $1, 'gone', gen_random_uuid(), 'x', $1, 'gone', '1', gen_random_uuid())`,
+      [table],
+    );
+  }
+  await backfill(bench.backfillContext());
+  expect(await marks('held')).toContain('mood 2');
 });

@@ -197,6 +197,9 @@ test('a slot in use names the pid that holds it', async () => {
   await expect(dropSlot(client, capture.slot)).rejects.toMatchObject({ code: 'SLOT_IN_USE' });
   end.abort();
   await held;
+  await waitFor(async () => (await slotRow(db, capture.slot))['active_pid'] === null, {
+    what: 'the slot to be free',
+  });
   expect(await dropSlot(client, capture.slot)).toBe(true);
   expect(await dropSlot(client, capture.slot)).toBe(false);
   await client.end();
