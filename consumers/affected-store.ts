@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
-import { textRows } from '../connectors/postgres/connection.ts';
+import { execute, textRows } from '../connectors/postgres/connection.ts';
 import type { Roots } from './affected.ts';
 
 /**
@@ -29,7 +29,8 @@ export class AffectedRoots {
 
   async #spill(client: pg.ClientBase): Promise<void> {
     if (!this.#spilled) {
-      await client.query(
+      await execute(
+        client,
         `create temporary table tandem_affected (entity text, root_key text, primary key (entity, root_key))
          on commit drop`,
       );
@@ -39,7 +40,8 @@ export class AffectedRoots {
     const memory = this.#memory;
     this.#memory = new Map();
     for (const [entity, roots] of memory) {
-      await client.query(
+      await execute(
+        client,
         `insert into pg_temp.tandem_affected select $1, unnest($2::text[]) on conflict do nothing`,
         [entity, arrayLiteral([...roots.keys()])],
       );

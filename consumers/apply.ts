@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { statementError, preparedRows } from '../connectors/postgres/connection.ts';
+import { execute, statementError, preparedRows } from '../connectors/postgres/connection.ts';
 import type { ChangeEvent, TableTruncated } from '../core/change-event.ts';
 import { TandemError, type ErrorCode } from '../core/errors.ts';
 import type { Batch, Observer, Position, SourceReader } from '../core/ports.ts';
@@ -183,7 +183,7 @@ export class Applier {
     for (const entity of this.#stoppedNow) this.#inactive.delete(entity);
     this.#stoppedNow.clear();
     this.#journals.forget();
-    await this.#client.query('rollback').catch(() => undefined);
+    await execute(this.#client, 'rollback').catch(() => undefined);
     return statementError('target', error, 'apply');
   }
 
@@ -199,7 +199,7 @@ export class Applier {
     this.#open = null;
     if (!tx.isFenced) await this.#advance(batch);
     await this.#finish(tx);
-    await tx.phase('commit', () => this.#client.query('commit'));
+    await tx.phase('commit', () => execute(this.#client, 'commit'));
     this.#committed(tx);
     this.#cursor.position = batch.position;
     this.#observer.batch({
@@ -222,7 +222,7 @@ export class Applier {
   async #begin(batch: Batch, carefully: boolean): Promise<OpenTransaction> {
     const tx = new OpenTransaction(this.#options.maxRoots, carefully);
     await tx.phase('fence', async () => {
-      await this.#client.query('begin');
+      await execute(this.#client, 'begin');
       if (batch.complete) {
         await this.#advance(batch);
         tx.isFenced = true;
@@ -441,7 +441,8 @@ export class Applier {
     const rest = event.table.columns
       .slice(event.table.keyLength)
       .map((column) => `"${column.name.replaceAll('"', '""')}" = null, `);
-    await this.#client.query(
+    await execute(
+      this.#client,
       `update ${mirrorName(event.table)} set ${rest.join('')}_deleted = true,
          _commit_lsn = $1, _change_lsn = $2
        where not _deleted and (_commit_lsn, _change_lsn) < ($1::pg_lsn, $2::pg_lsn)`,
@@ -493,12 +494,12 @@ export class Applier {
   /** With savepoints: rows that the database refuses are found, set aside, and the rest is derived. */
   async #deriveCarefully(tx: OpenTransaction, roots: Map<string, Roots>) {
     const refused: Refused = new Map();
-    await this.#client.query('savepoint deriving');
+    await execute(this.#client, 'savepoint deriving');
     for (;;) {
       try {
         const result = await this.#deriver.derive(this.#client, roots, tx.stamp, refused, true);
         if (result.refused.size === 0) {
-          await this.#client.query('release savepoint deriving');
+          await execute(this.#client, 'release savepoint deriving');
           for (const [entity, errors] of refused) {
             const known = rootsOf(tx.refused, entity);
             for (const [key, error] of errors) {
@@ -514,16 +515,16 @@ export class Applier {
         }
       } catch (error) {
         if (!(error instanceof TandemError) || error.code !== 'ENTITY_STOPPED') throw error;
-        await this.#client.query('rollback to savepoint deriving');
+        await execute(this.#client, 'rollback to savepoint deriving');
         const entity = String(error.details['entity']);
         await this.#stop(entity, error.message);
         roots.delete(entity);
         refused.delete(entity);
-        await this.#client.query('release savepoint deriving');
-        await this.#client.query('savepoint deriving');
+        await execute(this.#client, 'release savepoint deriving');
+        await execute(this.#client, 'savepoint deriving');
         continue;
       }
-      await this.#client.query('rollback to savepoint deriving');
+      await execute(this.#client, 'rollback to savepoint deriving');
     }
   }
 
@@ -578,7 +579,7 @@ export class Applier {
   /** Wakes what waits for rows that are there: they came by another way than a batch or a job. */
   async wakeWaiting(): Promise<void> {
     try {
-      await this.#client.query('begin');
+      await execute(this.#client, 'begin');
       const rows = await preparedRows(
         this.#client,
         `select parent_table, parent_id from (
@@ -593,7 +594,7 @@ export class Applier {
         else ids.push(id ?? '');
       }
       await this.#wake(new OpenTransaction(this.#options.maxRoots, true), arrivals);
-      await this.#client.query('commit');
+      await execute(this.#client, 'commit');
     } catch (error) {
       throw await this.#rollBack(error);
     }
@@ -606,10 +607,10 @@ export class Applier {
       .map((entity) => entity.name)
       .filter((entity) => !this.#inactive.has(entity));
     try {
-      await this.#client.query('begin');
+      await execute(this.#client, 'begin');
       const job = await takeJob(this.#client, active);
       if (job === null) {
-        await this.#client.query('rollback');
+        await execute(this.#client, 'rollback');
         return false;
       }
       const tx = new OpenTransaction(this.#options.maxRoots, true);
@@ -620,7 +621,7 @@ export class Applier {
       await this.#finish(tx);
       const last = keys.length < this.#options.maxRoots ? null : (keys.at(-1) ?? null);
       await moveJob(this.#client, job.id, last);
-      await this.#client.query('commit');
+      await execute(this.#client, 'commit');
       this.#committed(tx);
       const { entity } = job;
       this.#observer.event('job portion done', {

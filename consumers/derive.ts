@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { statementError, preparedRows } from '../connectors/postgres/connection.ts';
+import { execute, statementError, preparedRows } from '../connectors/postgres/connection.ts';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import type { DerivedEntity } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
@@ -148,7 +148,7 @@ export class Deriver {
       if (carefully) {
         this.#refuseIncomplete(entity, table, writer, lines, result.refused);
         if (result.refused.size > 0) return;
-        await client.query('select tandem.check_at_once($1)', [targetName(name)]);
+        await execute(client, 'select tandem.check_at_once($1)', [targetName(name)]);
       }
       const rows = lines.map((line) => encodeLine(table, writer, line));
       const fresh = carefully
@@ -242,7 +242,8 @@ export class Deriver {
         : [],
     );
     const columns = [0, 1, 2].map((i) => arrayLiteral(now.map((line) => line[i] ?? null)));
-    await client.query(
+    await execute(
+      client,
       `insert into tandem.yielded (entity, root_key, target_table, target_id)
        select $1, * from unnest($2::text[], $3::text[], $4::uuid[]) on conflict do nothing`,
       [entity.name, ...columns],
@@ -281,15 +282,15 @@ export class Deriver {
     rows: readonly (string | null)[][],
     refused: Refused,
   ): Promise<string[]> {
-    await client.query('savepoint narrowing');
+    await execute(client, 'savepoint narrowing');
     try {
       const fresh = await upsertRows(client, writer, rows);
-      await client.query('release savepoint narrowing');
+      await execute(client, 'release savepoint narrowing');
       return fresh;
     } catch (error) {
       const named = statementError('target', error, 'upsert');
       if (named.retry === 'timed') throw named;
-      await client.query('rollback to savepoint narrowing');
+      await execute(client, 'rollback to savepoint narrowing');
       const [only, ...others] = lines;
       if (only !== undefined && others.length === 0) {
         this.#refuse(entity, only, named, refused);

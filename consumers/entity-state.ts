@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { textRows } from '../connectors/postgres/connection.ts';
+import { execute, textRows } from '../connectors/postgres/connection.ts';
 
 /** `paused` by a person, `stopped` because too many of its rows were refused. */
 export type EntityState = 'active' | 'paused' | 'stopped';
@@ -19,7 +19,8 @@ export async function setEntityState(
   state: EntityState,
   reason: string | null,
 ): Promise<void> {
-  await client.query(
+  await execute(
+    client,
     `insert into tandem.entity (name, state, reason) values ($1, $2, $3)
      on conflict (name) do update set state = excluded.state, reason = excluded.reason, since = now()`,
     [entity, state, reason],

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
-import { preparedRows } from '../connectors/postgres/connection.ts';
+import { execute, preparedRows } from '../connectors/postgres/connection.ts';
 import type { Usage } from '../core/usage.ts';
 
 /** Roots to derive again behind the stream. */
@@ -29,7 +29,8 @@ export async function addJob(
   client: pg.ClientBase,
   job: Pick<Job, 'entity' | 'usage' | 'values'> & { readonly reason: string },
 ): Promise<void> {
-  await client.query(
+  await execute(
+    client,
     'insert into tandem.job (entity, usage, values, reason) values ($1, $2, $3::text[], $4)',
     [job.entity, job.usage, job.values === null ? null : arrayLiteral(job.values), job.reason],
   );
@@ -68,6 +69,6 @@ export async function moveJob(
   id: string,
   after: string | null,
 ): Promise<void> {
-  if (after === null) await client.query('delete from tandem.job where id = $1', [id]);
-  else await client.query('update tandem.job set after_key = $2 where id = $1', [id, after]);
+  if (after === null) await execute(client, 'delete from tandem.job where id = $1', [id]);
+  else await execute(client, 'update tandem.job set after_key = $2 where id = $1', [id, after]);
 }

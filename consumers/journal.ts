@@ -1,6 +1,11 @@
 import type pg from 'pg';
 import { arrayLiteral, ident } from '../connectors/postgres/sql.ts';
-import { preparedRows, statementError, textRows } from '../connectors/postgres/connection.ts';
+import {
+  execute,
+  preparedRows,
+  statementError,
+  textRows,
+} from '../connectors/postgres/connection.ts';
 import type { JournalEntity } from '../core/entity.ts';
 import { TandemError, type ErrorCode } from '../core/errors.ts';
 import { Ref } from '../core/outcome.ts';
@@ -225,18 +230,19 @@ export class Journals {
     carefully: boolean,
   ): Promise<void> {
     const names = [...cells.keys()];
-    if (carefully) await client.query('savepoint appending');
+    if (carefully) await execute(client, 'savepoint appending');
     try {
-      await client.query(
+      await execute(
+        client,
         `insert into ${targetName(entity.targets[0] ?? '')} (${names.map(ident).join(', ')})
          values (${names.map((_, i) => `$${i + 1}`).join(', ')}) on conflict (id) do nothing`,
         [...cells.values()],
       );
-      if (carefully) await client.query('release savepoint appending');
+      if (carefully) await execute(client, 'release savepoint appending');
     } catch (error) {
       const named = statementError('target', error, 'append');
       if (!carefully || named.retry === 'timed') throw named;
-      await client.query('rollback to savepoint appending');
+      await execute(client, 'rollback to savepoint appending');
       this.#refuse(entity, step, 'TARGET_REFUSED_ROW', named.message);
     }
   }
@@ -246,7 +252,8 @@ export class Journals {
     this.#refusals = [];
     for (const { entity, key, version, code, message } of refusals) {
       const { commitLsn, changeLsn } = version;
-      await client.query(
+      await execute(
+        client,
         `insert into tandem.quarantine (entity, root_key, source_table, source_commit_lsn,
            source_change_lsn, error_class, message)
          values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`,
@@ -269,14 +276,16 @@ export class Journals {
     cells: ReadonlyMap<string, string | null>,
     holding: Entry['refs'],
   ): Promise<void> {
-    await client.query(
+    await execute(
+      client,
       `insert into tandem.journal_waiting (entity, root_key, change) values ($1, $2, $3)
        on conflict do nothing`,
       [entry.entity.name, entry.id, JSON.stringify(Object.fromEntries(cells))],
     );
     for (const { column, table, ref } of holding) {
       const maker = this.#model.maker.get(makerKey(table, ref.identity));
-      await client.query(
+      await execute(
+        client,
         `insert into tandem.held (entity, root_key, target_table, target_id, target_column,
            parent_table, parent_entity, parent_key, parent_id)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing`,
@@ -316,7 +325,7 @@ export class Journals {
       const step = { key: key ?? '', version: NO_VERSION };
       const entry = { entity, step, cells: new Map(Object.entries(cells)) };
       await this.#insert(client, entry, carefully);
-      await client.query('delete from tandem.held where entity = $1 and root_key = $2', [
+      await execute(client, 'delete from tandem.held where entity = $1 and root_key = $2', [
         entity.name,
         key,
       ]);

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { textRows } from '../connectors/postgres/connection.ts';
+import { execute, textRows } from '../connectors/postgres/connection.ts';
 import { TandemError } from '../core/errors.ts';
 import type { Position } from '../core/ports.ts';
 import { parseLsn, type Lsn } from '../core/version.ts';
@@ -52,7 +52,7 @@ export async function storePosition(
   },
 ): Promise<void> {
   const { stream, slot, systemIdentifier, timeline, consistentPoint } = stored;
-  await client.query('begin');
+  await execute(client, 'begin');
   try {
     // Mirror and chunks belong to one stream: another one would start them over.
     const [other] = await textRows(
@@ -63,7 +63,8 @@ export async function storePosition(
     if (other !== undefined) {
       throw new TandemError('STREAM_TAKEN', { stream, present: other[0] ?? '' });
     }
-    await client.query(
+    await execute(
+      client,
       `insert into tandem.position (stream, position, slot, system_identifier, timeline, consistent_point)
        values ($1, $2::text, $3, $4, $5, $2::text::pg_lsn)
        on conflict (stream) do update set position = excluded.position, epoch = position.epoch + 1,
@@ -72,12 +73,12 @@ export async function storePosition(
          heartbeat_at = null, heartbeat_lag = null, committed_at = null, updated_at = now()`,
       [stream, consistentPoint, slot, systemIdentifier, timeline],
     );
-    await client.query('delete from tandem.chunk');
-    await client.query('update tandem.mirror set loaded_at = null, read_until = null');
-    await client.query('update tandem.entity set derived_at = null');
-    await client.query('commit');
+    await execute(client, 'delete from tandem.chunk');
+    await execute(client, 'update tandem.mirror set loaded_at = null, read_until = null');
+    await execute(client, 'update tandem.entity set derived_at = null');
+    await execute(client, 'commit');
   } catch (error) {
-    await client.query('rollback');
+    await execute(client, 'rollback');
     throw error;
   }
 }

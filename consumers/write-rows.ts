@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { arrayLiteral, ident, qualified } from '../connectors/postgres/sql.ts';
-import { preparedRows } from '../connectors/postgres/connection.ts';
+import { execute, preparedRows } from '../connectors/postgres/connection.ts';
 import { TandemError } from '../core/errors.ts';
 import { splitTableName } from '../core/mirror-table.ts';
 import { Ref, type TargetRow, type TargetValue } from '../core/outcome.ts';
@@ -153,7 +153,7 @@ export async function removeRows(
   const sql = table.columns.has('deleted_at')
     ? `update ${name} set deleted_at = now()${touch} where id = any($1::uuid[]) and deleted_at is null`
     : `delete from ${name} where id = any($1::uuid[])`;
-  await client.query(sql, [arrayLiteral(ids)]);
+  await execute(client, sql, [arrayLiteral(ids)]);
 }
 
 type Cells = readonly (string | null)[];

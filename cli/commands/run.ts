@@ -1,6 +1,7 @@
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context } from '../command.ts';
 import { Engine } from '../engine.ts';
+import { persist } from '../persist.ts';
 import { recordRun } from '../record-run.ts';
 import { setUp } from '../setup.ts';
 
@@ -28,21 +29,20 @@ export const run: Command = {
       waiting: (pids) =>
         observer.event('slot waits for open transactions', { pids: pids.join(' ') }, 'warn'),
     });
-    const engine = await Engine.open({
-      config,
-      mapping: loaded.mapping,
-      observer,
-      clock: systemClock,
-    });
-    try {
-      const { tables, entities } = await engine.remaining();
-      if (tables.length + entities.length > 0) {
-        await recordRun(config, 'backfill', () => engine.backfill(signal));
-      }
-      await recordRun(config, 'stream', () => engine.stream(signal));
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    }
+    // Both were reachable; from here on a server that is away for a while is waited for.
+    const clock = systemClock;
+    const { mapping } = loaded;
+    await persist(
+      async () => {
+        const engine = await Engine.open({ config, mapping, observer, clock });
+        const { tables, entities } = await engine.remaining();
+        if (tables.length + entities.length > 0) {
+          await recordRun(config, 'backfill', () => engine.backfill(signal));
+        }
+        await recordRun(config, 'stream', () => engine.stream(signal));
+      },
+      { signal, clock, observer },
+    );
     observer.event('stopped', {});
     return EXIT.ok;
   },

@@ -58,19 +58,33 @@ export async function openClient(database: Database, purpose: string): Promise<p
   return client;
 }
 
+const turns = new WeakMap<pg.ClientBase, Promise<unknown>>();
+
+/** Statements of one session go one after the other, whoever asks; the driver wants it so. */
+function inTurn<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {
+  const before = turns.get(client);
+  const turn = before === undefined ? work() : before.then(work, work);
+  turns.set(client, turn);
+  return turn;
+}
+
+/** Runs a statement whose rows do not matter; returns how many it touched. */
+export async function execute(
+  client: pg.ClientBase,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<number> {
+  const result = await inTurn(client, () => client.query(text, [...values]));
+  return result.rowCount ?? 0;
+}
+
 /** Rows as arrays of text, in the order of the select list. */
 export async function textRows(
   client: pg.ClientBase,
   text: string,
   values: readonly SqlValue[] = [],
 ): Promise<TextRow[]> {
-  const result = await client.query<(string | null)[]>({
-    text,
-    values: values as unknown[],
-    rowMode: 'array',
-    types: TEXT_TYPES,
-  });
-  return result.rows;
+  return rowsOf(client, { text, values });
 }
 
 const statementNames = new Map<string, string>();
@@ -89,13 +103,22 @@ export async function preparedRows(
     name = `tandem_${statementNames.size}`;
     statementNames.set(text, name);
   }
-  const result = await client.query<(string | null)[]>({
-    name,
-    text,
-    values: values as unknown[],
-    rowMode: 'array',
-    types: TEXT_TYPES,
-  });
+  return rowsOf(client, { name, text, values });
+}
+
+async function rowsOf(
+  client: pg.ClientBase,
+  query: { readonly name?: string; readonly text: string; readonly values: readonly SqlValue[] },
+): Promise<TextRow[]> {
+  const { values, ...rest } = query;
+  const result = await inTurn(client, () =>
+    client.query<(string | null)[]>({
+      ...rest,
+      values: values as unknown[],
+      rowMode: 'array',
+      types: TEXT_TYPES,
+    }),
+  );
   return result.rows;
 }
 
