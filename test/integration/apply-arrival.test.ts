@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import { uuidOf } from '../../core/uuid.ts';
-import { Bench, version, type LegacyRow } from '../harness/apply-bench.ts';
+import { Bench, pidOf, version, type LegacyRow, type OpenApplier } from '../harness/apply-bench.ts';
+import { waitFor } from '../harness/wait-for.ts';
 
 let bench: Bench;
 beforeAll(async () => {
@@ -59,6 +60,60 @@ test('a child that comes first has a null and is recorded; the batch that brings
     { office_id: uuidOf('office', 7) },
   ]);
 });
+
+/** Its next commit waits until it is let go. */
+function holdCommit({ client }: OpenApplier): { reached: Promise<void>; letGo: () => void } {
+  const query = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;
+  let arrive = () => {};
+  let letGo = () => {};
+  const reached = new Promise<void>((resolve) => (arrive = resolve));
+  const released = new Promise<void>((resolve) => (letGo = resolve));
+  (client as { query: unknown }).query = async (...given: unknown[]) => {
+    if (given[0] === 'commit') {
+      arrive();
+      await released;
+    }
+    return query(...given);
+  };
+  return { reached, letGo };
+}
+
+test('a parent and its child that two processes bring at one moment do not miss each other', async () => {
+  await bench.addStream('other');
+  for (const first of ['parent', 'child']) {
+    await bench.reset();
+    await using one = await bench.applier();
+    await using two = await bench.applier({ stream: 'other' });
+    await bench.apply(one, user(1));
+    const parent = () => office(7);
+    const child = () => patient(1, 1, 7);
+    const { reached, letGo } = holdCommit(one);
+    const earlier = bench.apply(one, first === 'parent' ? parent() : child());
+    await reached;
+    const later = bench.apply(two, first === 'parent' ? child() : parent());
+    // It waits for the other's lock; without it it would be through by now.
+    await Promise.race([later, isWaitingForLock(two)]);
+    letGo();
+    await Promise.all([earlier, later]);
+    await bench.runJobs(two);
+    expect([first, await marks('unresolved')]).toEqual([first, []]);
+    expect(await bench.query('select office_id from patients')).toEqual([
+      { office_id: uuidOf('office', 7) },
+    ]);
+  }
+});
+
+const isWaitingForLock = ({ client }: OpenApplier) =>
+  waitFor(
+    async () => {
+      const [row] = await bench.query(
+        `select wait_event_type = 'Lock' as waits from pg_stat_activity where pid = $1`,
+        [pidOf(client)],
+      );
+      return row?.['waits'] === true;
+    },
+    { what: 'the second process to wait for the first' },
+  );
 
 test('where the children are derived by the same batch anyway, it fills them itself', async () => {
   await using open = await bench.applier();

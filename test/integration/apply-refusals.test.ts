@@ -82,6 +82,14 @@ test('a row that leaves out a column is in quarantine and stops nobody', async (
   expect(await appliedIds()).toEqual([1, 4]);
 });
 
+test('a first row that leaves out a column does not decide what the others may write', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, user(1, SPECIAL_NAMES.leavesOut));
+  await bench.apply(open, user(2, 'ada', 'a@x'));
+  expect(await refusedKeys()).toEqual([1]);
+  expect(await emails()).toEqual({ 2: 'a@x' });
+});
+
 test('an entry counts its attempts, and goes when the row is applied, excluded or deleted', async () => {
   await using open = await bench.applier();
   await bench.apply(open, user(1, SPECIAL_NAMES.rejected));
