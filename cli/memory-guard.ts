@@ -2,10 +2,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** Above this share of the limit the heap is swept. */
-const SHARE = 0.8;
+const SHARE = 0.7;
 const LOOK_MS = 50;
 /** A sweep takes some ten milliseconds; where the rows really are that many, more would not help. */
-const PAUSE_MS = 700;
+const PAUSE_MS = 500;
 
 /**
  * Keeps the process below the limit while `work` runs. V8 lets garbage lie while the machine has

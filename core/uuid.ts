@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { TandemError } from './errors.ts';
 
 /** What a legacy row is known by: an integer, a pair of 31-bit integers, or a text key. */
 export type LegacyKey = number | bigint | string | readonly [number, number];
@@ -18,6 +19,7 @@ function prefix(identity: string): string {
 }
 
 const MASK_62 = (1n << 62n) - 1n;
+const MASK_31 = (1n << 31n) - 1n;
 const VARIANT = 1n << 63n;
 
 function tail(bits: bigint): string {
@@ -29,18 +31,30 @@ function tail(bits: bigint): string {
  * The target id of a legacy row: a version-8 uuid of 48 bits naming the identity, 12 bits for the
  * form of the key (0 integer, 1 pair, 2 text) and 62 bits of key. Sorts as the legacy ids do. The
  * same function in SQL is `tandem.uuid_of`.
+ *
+ * @throws TandemError `MAPPING_REJECTED_ROW` for an integer beyond 62 bits, or a pair beyond 31
  */
 export function uuidOf(identity: string, key: LegacyKey): string {
   if (typeof key === 'number' && key >= 0 && key < 0x1000000000000) {
     return `${prefix(identity)}000-8000-${key.toString(16).padStart(12, '0')}`;
   }
   if (typeof key === 'number' || typeof key === 'bigint') {
-    return `${prefix(identity)}000-${tail(BigInt(key))}`;
+    return `${prefix(identity)}000-${tail(within(BigInt(key), -(1n << 61n), MASK_62, identity))}`;
   }
   if (typeof key === 'string') {
     return `${prefix(identity)}002-${tail(BigInt(`0x${hash(key).slice(0, 16)}`) >> 2n)}`;
   }
-  return `${prefix(identity)}001-${tail((BigInt(key[0]) << 31n) | BigInt(key[1]))}`;
+  const [a, b] = key.map((part) => within(BigInt(part), 0n, MASK_31, identity));
+  return `${prefix(identity)}001-${tail(((a ?? 0n) << 31n) | (b ?? 0n))}`;
+}
+
+/** A key that the bits cannot hold would share its id with another row's. */
+function within(key: bigint, least: bigint, most: bigint, identity: string): bigint {
+  if (key >= least && key <= most) return key;
+  throw new TandemError('MAPPING_REJECTED_ROW', {
+    identity,
+    reason: 'key does not fit into an id',
+  });
 }
 
 /** The first and the last uuid that an identity can yield: its rows are the range between. */

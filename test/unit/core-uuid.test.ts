@@ -64,3 +64,10 @@ test('all ids of an identity are in its range, and no other is', () => {
     }),
   );
 });
+
+test('a key that an id cannot hold is refused instead of sharing the id of another row', () => {
+  const refused = { code: 'MAPPING_REJECTED_ROW' };
+  for (const key of [2n ** 62n, -(2n ** 61n) - 1n, [2 ** 31, 0], [0, -1]] as const) {
+    expect(() => uuidOf('patient', key)).toThrow(expect.objectContaining(refused));
+  }
+});
