@@ -197,6 +197,7 @@ test('a slot in use names the pid that holds it', async () => {
   await expect(dropSlot(client, capture.slot)).rejects.toMatchObject({ code: 'SLOT_IN_USE' });
   end.abort();
   await held;
+  await holder.return(); // it may have given out a position and wait there
   await waitFor(async () => (await slotRow(db, capture.slot))['active_pid'] === null, {
     what: 'the slot to be free',
   });
