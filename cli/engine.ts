@@ -9,7 +9,8 @@ import { PostgresSource } from '../connectors/postgres/replication-source.ts';
 import { readSlot } from '../connectors/postgres/slot.ts';
 import { identifySource } from '../connectors/postgres/source-identity.ts';
 import { backfill, remaining, type Remaining } from '../backfill/backfill.ts';
-import { Applier, type ApplyOptions } from '../consumers/apply.ts';
+import { Applier } from '../consumers/apply.ts';
+import type { ApplyOptions } from '../consumers/apply-context.ts';
 import { buildModel, type Model } from '../consumers/model.ts';
 import { readPosition, readUntil, takeOver, type StoredPosition } from '../consumers/position.ts';
 import { stream, type Session } from '../consumers/stream.ts';
@@ -219,15 +220,15 @@ export class Engine {
         onTruncate: config.onTruncate,
         sourceClockAheadMs: this.#sourceClockAheadMs,
       };
-      const applier = await Applier.open({
+      const context = {
         client,
         model: this.#model,
         options,
         reader: this.#reader,
         observer,
         cursor: await takeOver(client, config.stream),
-        consistentAfter: await readUntil(client),
-      });
+      };
+      const applier = await Applier.open(context, await readUntil(client));
       return { applier, close: () => client.end() };
     } catch (error) {
       await client.end();

@@ -3,7 +3,9 @@ import { execute, textRows } from '../connectors/postgres/connection.ts';
 import { TandemError } from '../core/errors.ts';
 import type { Position } from '../core/ports.ts';
 import { parseLsn, type Lsn } from '../core/version.ts';
-import type { Cursor } from './apply.ts';
+
+/** Where the stream stands, as this process last saw or wrote it. */
+export type Cursor = { position: Position; readonly epoch: bigint };
 
 /** What the target remembers of the source and the slot that it is fed from. */
 export type StoredPosition = {

@@ -3,7 +3,8 @@ import type pg from 'pg';
 import type { BackfillContext } from '../../backfill/backfill.ts';
 import { openClient, type Database } from '../../connectors/postgres/connection.ts';
 import { mirrorTables } from '../../connectors/postgres/mirror-tables.ts';
-import { Applier, type ApplyOptions } from '../../consumers/apply.ts';
+import { Applier } from '../../consumers/apply.ts';
+import type { ApplyOptions } from '../../consumers/apply-context.ts';
 import { controlSchemaSql } from '../../consumers/control-schema.ts';
 import { mirrorSchemaSql } from '../../consumers/mirror-schema.ts';
 import { buildModel, type Model } from '../../consumers/model.ts';
@@ -160,15 +161,15 @@ export class Bench implements AsyncDisposable {
     const { reader = NO_READER, ...rest } = options;
     const stream = options.stream ?? OPTIONS.stream;
     const client = await openClient(this.target, 'test apply');
-    const applier = await Applier.open({
+    const context = {
       client,
       model: this.model,
       options: { ...OPTIONS, ...rest },
       reader,
       observer: this.notes,
       cursor: await takeOver(client, stream),
-      consistentAfter: await readUntil(client),
-    });
+    };
+    const applier = await Applier.open(context, await readUntil(client));
     return {
       applier,
       client,

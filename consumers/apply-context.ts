@@ -1,0 +1,25 @@
+import type pg from 'pg';
+import type { Observer, SourceReader } from '../core/ports.ts';
+import type { Model } from './model.ts';
+import type { Cursor } from './position.ts';
+
+export type ApplyOptions = {
+  readonly stream: string;
+  /** Roots that one batch may derive; what concerns more becomes a job. */
+  readonly maxRoots: number;
+  /** Share of an entity's roots in quarantine above which it stops. */
+  readonly stopShare: number;
+  readonly onTruncate: 'stop' | 'apply' | 'ignore';
+  /** What the source's clock is ahead of ours: heartbeats are stamped there. Default 0. */
+  readonly sourceClockAheadMs?: number;
+};
+
+/** What all parts of an apply session work with: one session of the target, one stream. */
+export type ApplyContext = {
+  readonly client: pg.Client;
+  readonly model: Model;
+  readonly options: ApplyOptions;
+  readonly reader: SourceReader;
+  readonly observer: Observer;
+  readonly cursor: Cursor;
+};

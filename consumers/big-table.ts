@@ -1,0 +1,38 @@
+import type { TableChanges } from './collapse.ts';
+import type { Model } from './model.ts';
+
+/** Events of a slice: enough for one statement to be worth its round trip. */
+const SLICE = 1_000;
+
+/** The table that is worth slicing; null where the batch is small, or mixed, or journaled. */
+export function bigTable(tables: ReadonlyMap<string, TableChanges>): TableChanges | null {
+  const [big] = [...tables.values()].sort((a, b) => b.finals.size - a.finals.size);
+  if (big === undefined || big.finals.size < 2 * SLICE || big.steps.length > 0) return null;
+  return big;
+}
+
+/** Neighbouring keys together: they are on the same pages of heap and indexes. */
+export function* slicesOf(changes: TableChanges): Generator<TableChanges> {
+  const sorted = [...changes.finals].sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1));
+  for (let i = 0; i < sorted.length; i += SLICE) {
+    yield { ...changes, finals: new Map(sorted.slice(i, i + SLICE)) };
+  }
+}
+
+/**
+ * Whether roots of this table may have to do with each other's rows: then side by side the one
+ * could note that its parent is missing just after the other has brought it and asked who waits.
+ */
+export function meetThemselves(model: Model, table: string): boolean {
+  const rooted = model.entities.filter((entity) => entity.shape.table.name === table);
+  const tables = new Set(rooted.flatMap((entity) => entity.targets));
+  return rooted.some(
+    (entity) =>
+      entity.fanOut ||
+      entity.targets.some((name) =>
+        [...(model.targets.get(name)?.columns.values() ?? [])].some(
+          ({ name, references }) => name !== 'id' && references !== null && tables.has(references),
+        ),
+      ),
+  );
+}

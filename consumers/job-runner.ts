@@ -1,0 +1,88 @@
+import { preparedRows } from '../connectors/postgres/connection.ts';
+import { rootsOf, type Affected } from './affected.ts';
+import type { ApplyContext } from './apply-context.ts';
+import type { Derivation } from './derivation.ts';
+import type { Fence } from './fence.ts';
+import type { InactiveEntities } from './inactive-entities.ts';
+import { moveJob, takeJob, usageName, type Job } from './jobs.ts';
+import { TargetTransaction } from './target-transaction.ts';
+
+/** Derives behind the stream: jobs, portion by portion, each a transaction that the caller frames. */
+export class JobRunner {
+  readonly #context: ApplyContext;
+  readonly #fence: Fence;
+  readonly #derivation: Derivation;
+  readonly #inactive: InactiveEntities;
+  readonly #affected: Affected;
+
+  constructor(
+    context: ApplyContext,
+    parts: {
+      readonly fence: Fence;
+      readonly derivation: Derivation;
+      readonly inactive: InactiveEntities;
+      readonly affected: Affected;
+    },
+  ) {
+    this.#context = context;
+    this.#fence = parts.fence;
+    this.#derivation = parts.derivation;
+    this.#inactive = parts.inactive;
+    this.#affected = parts.affected;
+  }
+
+  /** Does one portion of the oldest job. Null: there is none that this process could take. */
+  async runPortion(): Promise<{ tx: TargetTransaction; report: () => void } | null> {
+    const { client, model, options, observer } = this.#context;
+    const active = this.#inactive.without(model.entities.map((entity) => entity.name));
+    const job = await takeJob(client, [...active]);
+    if (job === null) return null;
+    await this.#fence.hold();
+    const tx = new TargetTransaction(options.maxRoots, true);
+    await this.#derivation.lock(tx, [job.entity]);
+    const keys = await this.#jobRoots(job);
+    const roots = rootsOf(tx.affected.memory, job.entity);
+    for (const key of keys) roots.set(key, undefined);
+    await this.#derivation.finish(tx);
+    const last = keys.length < options.maxRoots ? null : (keys.at(-1) ?? null);
+    await moveJob(client, job.id, last);
+    const facts = { entity: job.entity, roots: keys.length, finished: last === null };
+    return { tx, report: () => observer.event('job portion done', facts) };
+  }
+
+  /** Wakes what waits for rows that are there: they came by another way than a batch or a job. */
+  async wakeWaiting(): Promise<void> {
+    const { client, options } = this.#context;
+    await this.#fence.hold();
+    const rows = await preparedRows(
+      client,
+      `select parent_table, parent_id from (
+         select parent_table, parent_id from tandem.unresolved
+         union select parent_table, parent_id from tandem.held) as missing
+       where tandem.row_exists(parent_table, parent_id)`,
+    );
+    const arrivals = new Map<string, string[]>();
+    for (const [table, id] of rows) {
+      const ids = arrivals.get(table ?? '');
+      if (ids === undefined) arrivals.set(table ?? '', [id ?? '']);
+      else ids.push(id ?? '');
+    }
+    await this.#derivation.wake(new TargetTransaction(options.maxRoots, true), arrivals);
+  }
+
+  async #jobRoots(job: Job): Promise<readonly string[]> {
+    const { client, model, options } = this.#context;
+    const limit = options.maxRoots;
+    const usage = model.usages.find(
+      (candidate) => candidate.entity === job.entity && usageName(candidate) === job.usage,
+    );
+    if (usage !== undefined && job.values !== null) {
+      return this.#affected.climb(client, usage, job.values, job.after, limit);
+    }
+    if (job.values !== null && job.usage === null) {
+      const start = job.after === null ? 0 : job.values.indexOf(job.after) + 1;
+      return job.values.slice(start, start + limit);
+    }
+    return this.#affected.allRoots(client, job.entity, job.after, limit);
+  }
+}
