@@ -211,7 +211,7 @@ export class Engine {
 
   async #applier(): Promise<{ applier: Applier; close: () => Promise<void> }> {
     const { config, observer } = this.#context;
-    const client = await openClient(config.target, 'apply');
+    const client = await openClient(config.target, 'apply', { pipeline: true });
     try {
       const options: ApplyOptions = {
         stream: config.stream,

@@ -9,7 +9,8 @@ import type { Roots } from './affected.ts';
  */
 export class AffectedRoots {
   #memory = new Map<string, Roots>();
-  #spilled = false;
+  /** Once there is one: slices that are derived side by side share it. */
+  #table: Promise<unknown> | null = null;
   readonly #limit: number;
 
   constructor(limit: number) {
@@ -28,14 +29,12 @@ export class AffectedRoots {
   }
 
   async #spill(client: pg.ClientBase): Promise<void> {
-    if (!this.#spilled) {
-      await execute(
-        client,
-        `create temporary table tandem_affected (entity text, root_key text, primary key (entity, root_key))
-         on commit drop`,
-      );
-      this.#spilled = true;
-    }
+    this.#table ??= execute(
+      client,
+      `create temporary table tandem_affected (entity text, root_key text, primary key (entity, root_key))
+       on commit drop`,
+    );
+    await this.#table;
     // Taken out first: while one statement is awaited, a derive beside this may add more.
     const memory = this.#memory;
     this.#memory = new Map();
@@ -50,7 +49,7 @@ export class AffectedRoots {
 
   /** Takes roots to derive, one entity at a time in the order given; empty when there are none left. */
   async take(client: pg.ClientBase, order: readonly string[]): Promise<Map<string, Roots>> {
-    if (!this.#spilled) {
+    if (this.#table === null) {
       const all = this.#memory;
       this.#memory = new Map();
       return all;

@@ -16,8 +16,8 @@ import { TableMerge } from './merge.ts';
 import { mirrorName } from './mirror-schema.ts';
 import type { TargetTransaction } from './target-transaction.ts';
 
-/** So many slices are derived side by side: one waits for the server while another is mapped. */
-const AT_ONCE = 3;
+/** So many slices are under way side by side: the server works on one while another is mapped. */
+const AT_ONCE = Number(process.env['AT_ONCE'] ?? 4);
 
 /** Takes out the roots that are rows of the merged table itself. */
 function ownRoots(roots: Map<string, Roots>): Map<string, Roots> {
@@ -124,26 +124,35 @@ export class Merging {
       if (roots.size > 0) await tx.phase('derive', () => this.#derivation.derive(tx, roots));
     }
     await this.#merges.get(big.table.name)?.carry(client, big.finals.values());
-    const atOnce = meetThemselves(model, big.table.name) ? 0 : AT_ONCE;
-    const deriving = new Set<Promise<void>>();
+    await this.#slices(tx, big);
+  }
+
+  async #slices(tx: TargetTransaction, big: TableChanges): Promise<void> {
+    const atOnce = meetThemselves(this.#context.model, big.table.name) ? 1 : AT_ONCE;
+    const under = new Set<Promise<void>>();
     try {
       for (const slice of slicesOf(big)) {
-        const roots = new Map<string, Roots>();
-        await this.#mergeTables(tx, new Map([[big.table.name, slice]]), roots);
-        const own = ownRoots(roots);
-        addRoots(tx.affected.memory, roots);
-        await tx.affected.settle(client);
-        const work = tx.phase('derive', () => this.#derivation.derive(tx, own));
-        deriving.add(work);
+        const work = this.#slice(tx, slice);
+        under.add(work);
         // Its failure is thrown by an `await` below; until then it is nobody's.
-        work.then(() => deriving.delete(work)).catch(() => undefined);
-        if (deriving.size > atOnce) await Promise.race(deriving);
+        work.then(() => under.delete(work)).catch(() => undefined);
+        if (under.size >= atOnce) await Promise.race(under);
       }
-      await Promise.all(deriving);
+      await Promise.all(under);
     } finally {
       // Nothing may be sent behind a rollback.
-      await Promise.allSettled(deriving);
+      await Promise.allSettled(under);
     }
+  }
+
+  /** Merges a slice and derives the roots that are its own rows. */
+  async #slice(tx: TargetTransaction, slice: TableChanges): Promise<void> {
+    const roots = new Map<string, Roots>();
+    await this.#mergeTables(tx, new Map([[slice.table.name, slice]]), roots);
+    const own = ownRoots(roots);
+    addRoots(tx.affected.memory, roots);
+    await tx.affected.settle(this.#context.client);
+    await tx.phase('derive', () => this.#derivation.derive(tx, own));
   }
 
   #collapse(events: readonly ChangeEvent[]): Map<string, TableChanges> {

@@ -45,9 +45,21 @@ export function sessionConfig(database: Database, purpose: string): pg.ClientCon
   };
 }
 
+export type SessionOptions = {
+  /**
+   * Statements are sent at once, one behind the other, before the answers of the earlier ones are
+   * there: the server goes on while this process is busy. Without it each waits for its turn here.
+   */
+  readonly pipeline?: boolean;
+};
+
 /** Opens a session. Throws a `TandemError` that names the side, never the password. */
-export async function openClient(database: Database, purpose: string): Promise<pg.Client> {
-  const client = new pg.Client(sessionConfig(database, purpose));
+export async function openClient(
+  database: Database,
+  purpose: string,
+  { pipeline = false }: SessionOptions = {},
+): Promise<pg.Client> {
+  const client = new pg.Client({ ...sessionConfig(database, purpose), pipeline });
   // A lost connection is reported by the query in hand; without a listener it would end the process.
   client.on('error', () => undefined);
   try {
@@ -62,6 +74,7 @@ const turns = new WeakMap<pg.ClientBase, Promise<unknown>>();
 
 /** Statements of one session go one after the other, whoever asks; the driver wants it so. */
 function inTurn<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {
+  if ('pipeline' in client && client.pipeline === true) return work();
   const before = turns.get(client);
   const turn = before === undefined ? work() : before.then(work, work);
   turns.set(client, turn);

@@ -160,7 +160,7 @@ export class Bench implements AsyncDisposable {
   ): Promise<OpenApplier> {
     const { reader = NO_READER, ...rest } = options;
     const stream = options.stream ?? OPTIONS.stream;
-    const client = await openClient(this.target, 'test apply');
+    const client = await openClient(this.target, 'test apply', { pipeline: true });
     const context = {
       client,
       model: this.model,

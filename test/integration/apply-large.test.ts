@@ -123,17 +123,29 @@ test('a job whose roots come and go meanwhile ends with those that are there', a
   expect(await names()).toEqual({ new: 11 });
 });
 
-test('two processes share the jobs and derive no portion twice at a time', async () => {
+test('two processes with a stream each share the jobs and derive no portion twice at a time', async () => {
+  await bench.addStream('other');
   await using one = await bench.applier({ maxRoots: 5 });
   await bench.apply(one, user(1), ...numbers(30).map((id) => patient(id)));
   await bench.runJobs(one);
   await bench.apply(one, user(1, 'new'));
-  await using two = await bench.applier({ maxRoots: 5 });
+  await using two = await bench.applier({ maxRoots: 5, stream: 'other' });
   const portions = await Promise.all([bench.runJobs(one), bench.runJobs(two)]);
   // Whoever finds the only job taken stops; the other finishes it.
   await bench.runJobs(two);
   expect(portions[0] + portions[1]).toBeGreaterThan(0);
   expect(await names()).toEqual({ new: 30 });
+  expect(await jobs()).toEqual([]);
+});
+
+test('a process whose stream was taken over does no job and wakes nobody', async () => {
+  await using one = await bench.applier();
+  await bench.query(`insert into tandem.job (entity, reason) values ('patient', 'test')`);
+  await using two = await bench.applier();
+  await expect(one.applier.runJob()).rejects.toThrow('POSITION_TAKEN');
+  await expect(one.applier.wakeWaiting()).rejects.toThrow('POSITION_TAKEN');
+  expect(await jobs()).toHaveLength(1);
+  await bench.runJobs(two);
   expect(await jobs()).toEqual([]);
 });
 
