@@ -12,13 +12,15 @@ import { presentMarks, syncMarks, type Stamp } from './marks.ts';
 import type { Model, TargetTable } from './model.ts';
 import { Resolver, type Resolved } from './resolve.ts';
 import {
-  encodeRow,
+  encodeCell,
+  pick,
   removeRows,
   targetName,
   upsertRows,
   rowWriter,
   writeRows,
   writtenColumns,
+  type RowColumns,
   type RowWriter,
 } from './write-rows.ts';
 
@@ -127,9 +129,10 @@ export class Deriver {
     const byTable = new Map<string, Line[]>();
     for (const root of roots) {
       if (root.mapped.kind !== 'rows' || root.heldBy.length > 0) continue;
-      const nulls: SetNulls = new Set(
-        root.unresolved.map((m) => `${m.targetTable} ${m.targetId} ${m.column}`),
-      );
+      const nulls: SetNulls | null =
+        root.unresolved.length === 0
+          ? null
+          : new Set(root.unresolved.map((m) => `${m.targetTable} ${m.targetId} ${m.column}`));
       for (const planned of root.mapped.rows) {
         const lines = byTable.get(planned.table);
         const line = { root: root.key, planned, nulls };
@@ -150,10 +153,10 @@ export class Deriver {
         if (result.refused.size > 0) return;
         await execute(client, 'select tandem.check_at_once($1)', [targetName(name)]);
       }
-      const rows = lines.map((line) => encodeLine(table, writer, line));
+      const rows = encodeLines(table, writer, lines);
       const fresh = carefully
         ? await this.#upsertCarefully(client, entity, writer, lines, rows, result.refused)
-        : await writeRows(client, writer, rows, (i) => likely?.has(lines[i]?.root ?? '') ?? false);
+        : await writeRows(client, writer, rows, likelyThere(lines, likely));
       if (result.refused.size > 0) return;
       if (fresh.length > 0)
         result.arrivals.set(name, [...(result.arrivals.get(name) ?? []), ...fresh]);
@@ -195,7 +198,7 @@ export class Deriver {
   ): void {
     for (const line of lines) {
       try {
-        encodeLine(table, writer, line);
+        encodeLines(table, writer, [line]);
       } catch (error) {
         this.#refuse(entity, line, statementError('target', error, 'encode'), refused);
       }
@@ -279,7 +282,7 @@ export class Deriver {
     entity: DerivedEntity,
     writer: RowWriter,
     lines: readonly Line[],
-    rows: readonly (string | null)[][],
+    rows: RowColumns,
     refused: Refused,
   ): Promise<string[]> {
     await execute(client, 'savepoint narrowing');
@@ -297,38 +300,43 @@ export class Deriver {
         return [];
       }
     }
-    const half = rows.length >> 1;
-    const first = await this.#upsertCarefully(
-      client,
-      entity,
-      writer,
-      lines.slice(0, half),
-      rows.slice(0, half),
-      refused,
-    );
-    const second = await this.#upsertCarefully(
-      client,
-      entity,
-      writer,
-      lines.slice(half),
-      rows.slice(half),
-      refused,
-    );
+    const half = lines.length >> 1;
+    const places = [...lines.keys()];
+    const part = (from: number, to: number) =>
+      this.#upsertCarefully(
+        client,
+        entity,
+        writer,
+        lines.slice(from, to),
+        pick(rows, places.slice(from, to)),
+        refused,
+      );
+    const first = await part(0, half);
+    const second = await part(half, lines.length);
     return [...first, ...second];
   }
 }
 
-function encodeLine(table: TargetTable, writer: RowWriter, line: Line): (string | null)[] {
-  const cells = encodeRow(table, writer.columns, line.planned.row);
-  if (line.nulls.size === 0) return cells;
-  return cells.map((cell, i) =>
-    line.nulls.has(`${table.name} ${line.planned.id} ${writer.columns[i]?.name ?? ''}`)
-      ? null
-      : cell,
+function encodeLines(table: TargetTable, writer: RowWriter, lines: readonly Line[]): RowColumns {
+  return writer.columns.map((column) =>
+    lines.map(({ planned, nulls }) => {
+      const isNull = nulls?.has(`${table.name} ${planned.id} ${column.name}`) ?? false;
+      const cell = encodeCell(table, column, planned.row);
+      return isNull ? null : cell;
+    }),
   );
 }
 
-type Line = { readonly root: string; readonly planned: PlannedRow; readonly nulls: SetNulls };
+function likelyThere(lines: readonly Line[], roots: ReadonlySet<string> | undefined): number[] {
+  if (roots === undefined) return [];
+  return [...lines.keys()].filter((i) => roots.has(lines[i]?.root ?? ''));
+}
+
+type Line = {
+  readonly root: string;
+  readonly planned: PlannedRow;
+  readonly nulls: SetNulls | null;
+};
 
 function withRefusal(root: Mapped, refused: ReadonlyMap<string, TandemError> | undefined): Mapped {
   const error = refused?.get(root.key);

@@ -1,10 +1,9 @@
 import type pg from 'pg';
-import { arrayLiteral } from '../connectors/postgres/sql.ts';
+import { arrayLiteral, columnLiteral } from '../connectors/postgres/sql.ts';
 import { preparedRows, type TextRow } from '../connectors/postgres/connection.ts';
 import {
   keyParts,
   keyText,
-  type Cell,
   type Image,
   type MirrorColumn,
   type MirrorTable,
@@ -35,6 +34,8 @@ export type Changed = {
   readonly concerned: readonly Usage[];
 };
 
+const NO_VALUES: ReadonlyMap<string, string | null> = new Map();
+
 /** SQL of one table, made once. */
 export class TableMerge {
   readonly table: MirrorTable;
@@ -44,6 +45,7 @@ export class TableMerge {
   readonly #incomplete: string;
   readonly #readByKey: string;
   readonly #updates = new Map<string, string>();
+  readonly #usagesByFlags = new Map<string, readonly Usage[]>();
 
   /** @param serverVersion of the target, as `server_version_num` gives it */
   constructor(table: MirrorTable, usages: readonly Usage[], serverVersion: number) {
@@ -197,7 +199,7 @@ export class TableMerge {
   ): Promise<Changed[]> {
     const positions = columns.map((column) => this.table.columns.indexOf(column));
     const arrays = positions.map((i) =>
-      arrayLiteral(finals.map((final) => sent((final.image ?? final.key)[i]))),
+      columnLiteral(finals, (final) => (final.image ?? final.key)[i]),
     );
     const rows = await preparedRows(client, sql, [...arrays, ...versionArrays(finals)]);
     if (sql === this.#delete)
@@ -214,17 +216,28 @@ export class TableMerge {
 
   /** `rowLength`: how many values of the row the statement returns before the rest. */
   #changed(row: TextRow, rowLength: number, image: Image | null): Changed {
-    const { oldColumns, flagged } = this.#output;
-    const flags = rowLength + 1 + oldColumns.length;
-    const wasAbsent = row[rowLength] === 't';
-    return {
-      key: keyText(this.table, row),
-      image,
-      old: wasAbsent
-        ? null
-        : new Map(oldColumns.map((column, i) => [column, row[rowLength + 1 + i] ?? null])),
-      concerned: flagged.filter((_, i) => row[flags + i] === 't'),
-    };
+    const { oldColumns } = this.#output;
+    const key = keyText(this.table, row);
+    const concerned = this.#concerned(row, rowLength + 1 + oldColumns.length);
+    if (row[rowLength] === 't') return { key, image, old: null, concerned };
+    const old =
+      oldColumns.length === 0
+        ? NO_VALUES
+        : new Map(oldColumns.map((column, i) => [column, row[rowLength + 1 + i] ?? null]));
+    return { key, image, old, concerned };
+  }
+
+  /** The usages whose flags are set, from the first flag on: few combinations, each a list made once. */
+  #concerned(row: TextRow, from: number): readonly Usage[] {
+    const { flagged } = this.#output;
+    let flags = '';
+    for (let i = 0; i < flagged.length; i++) flags += row[from + i] === 't' ? '1' : '0';
+    let usages = this.#usagesByFlags.get(flags);
+    if (usages === undefined) {
+      usages = flagged.filter((_, i) => flags[i] === '1');
+      this.#usagesByFlags.set(flags, usages);
+    }
+    return usages;
   }
 
   #keyArrays(keys: readonly string[]): string[] {
@@ -235,11 +248,24 @@ export class TableMerge {
   }
 }
 
-const sent = (cell: Cell): string | null => cell ?? null;
+/** Formats positions of which the same one often comes several times in a row. */
+class LastLsn {
+  #lsn: Lsn | null = null;
+  #text = '';
+
+  text(lsn: Lsn): string {
+    if (lsn !== this.#lsn) {
+      this.#lsn = lsn;
+      this.#text = formatLsn(lsn);
+    }
+    return this.#text;
+  }
+}
 
 function versionArrays(finals: readonly { readonly version: Version }[]): string[] {
+  const commits = new LastLsn();
   return [
-    arrayLiteral(finals.map((final) => formatLsn(final.version.commitLsn))),
-    arrayLiteral(finals.map((final) => formatLsn(final.version.changeLsn))),
+    columnLiteral(finals, (final) => commits.text(final.version.commitLsn)),
+    columnLiteral(finals, (final) => formatLsn(final.version.changeLsn)),
   ];
 }

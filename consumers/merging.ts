@@ -17,7 +17,7 @@ import { mirrorName } from './mirror-schema.ts';
 import type { TargetTransaction } from './target-transaction.ts';
 
 /** So many slices are under way side by side: the server works on one while another is mapped. */
-const AT_ONCE = Number(process.env['AT_ONCE'] ?? 4);
+const AT_ONCE = 4;
 
 /** Takes out the roots that are rows of the merged table itself. */
 function ownRoots(roots: Map<string, Roots>): Map<string, Roots> {

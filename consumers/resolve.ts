@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { DerivedEntity } from '../core/entity.ts';
 import { Ref } from '../core/outcome.ts';
 import { existingIds, type Existence } from './existence.ts';
-import type { Mapped, PlannedRow } from './map-roots.ts';
+import type { Mapped } from './map-roots.ts';
 import type { Model, TargetTable } from './model.ts';
 
 /** A reference whose parent has no target row. */
@@ -26,6 +26,27 @@ export type Resolved = {
 export type Work = ReadonlyMap<DerivedEntity, readonly Mapped[]>;
 export type ResolvedWork = Map<DerivedEntity, Resolved[]>;
 
+const NONE: readonly MissingParent[] = [];
+
+/** Ids by table. */
+class RowIds {
+  readonly #tables = new Map<string, Set<string>>();
+
+  has(table: string, id: string): boolean {
+    return this.#tables.get(table)?.has(id) ?? false;
+  }
+
+  add(table: string, id: string): void {
+    const ids = this.#tables.get(table);
+    if (ids === undefined) this.#tables.set(table, new Set([id]));
+    else ids.add(id);
+  }
+
+  remove(table: string, id: string): void {
+    this.#tables.get(table)?.delete(id);
+  }
+}
+
 type Checked = { readonly table: string; readonly ref: Ref };
 
 /**
@@ -38,7 +59,7 @@ export class Resolver {
   readonly #existence: Existence;
   /** References found in the target by this transaction; learnt once it has committed. */
   readonly seen: Checked[] = [];
-  readonly #here = new Set<string>();
+  readonly #here = new RowIds();
 
   constructor(model: Model, existence: Existence) {
     this.#model = model;
@@ -46,18 +67,17 @@ export class Resolver {
   }
 
   async resolve(client: pg.ClientBase, work: Work): Promise<ResolvedWork> {
-    const planned = new Set<string>();
+    const planned = new RowIds();
     for (const mapped of work.values()) {
       for (const { outcome } of mapped) {
-        if (outcome.kind === 'rows')
-          for (const row of outcome.rows) planned.add(at(row.table, row.id));
+        if (outcome.kind !== 'rows') continue;
+        for (const { table, id } of outcome.rows) planned.add(table, id);
       }
     }
     await this.#lookUp(client, work, planned);
     const held = new Map<Mapped, readonly MissingParent[]>();
     for (let changed = true; changed;) {
       changed = false;
-      const dropped: PlannedRow[] = [];
       for (const mapped of work.values()) {
         for (const root of mapped) {
           if (held.has(root)) continue;
@@ -65,23 +85,25 @@ export class Resolver {
           if (missing.length === 0) continue;
           held.set(root, missing);
           changed = true;
-          if (root.outcome.kind === 'rows') dropped.push(...root.outcome.rows);
         }
       }
-      for (const row of dropped) planned.delete(at(row.table, row.id));
+      if (!changed) break;
+      for (const { outcome } of held.keys()) {
+        if (outcome.kind !== 'rows') continue;
+        for (const { table, id } of outcome.rows) planned.remove(table, id);
+      }
       // A held row may be in the target from before: then its children keep pointing at it.
-      if (dropped.length > 0) await this.#lookUp(client, work, planned);
+      await this.#lookUp(client, work, planned);
     }
     const resolved: ResolvedWork = new Map();
     for (const [entity, mapped] of work) {
       resolved.set(
         entity,
-        mapped.map((root) => ({
-          key: root.key,
-          mapped: root.outcome,
-          heldBy: held.get(root) ?? [],
-          unresolved: held.has(root) ? [] : this.#missing(root, planned, false),
-        })),
+        mapped.map((root) => {
+          const heldBy = held.get(root) ?? NONE;
+          const unresolved = heldBy === NONE ? this.#missing(root, planned, false) : NONE;
+          return { key: root.key, mapped: root.outcome, heldBy, unresolved };
+        }),
       );
     }
     return resolved;
@@ -93,25 +115,37 @@ export class Resolver {
   }
 
   wrote(table: string, ref: Ref): void {
+    // What is known already need not be learnt: in a stream of updates that is nearly all.
+    if (this.#existence.knows(table, ref)) return;
     this.seen.push({ table, ref });
-    this.#here.add(at(table, ref.uuid));
+    this.#here.add(table, ref.uuid);
   }
 
-  #exists(table: string, ref: Ref, planned: ReadonlySet<string>): boolean {
+  #exists(table: string, ref: Ref, planned: RowIds): boolean {
     if (this.#existence.knows(table, ref)) return true;
-    const place = at(table, ref.uuid);
-    return planned.has(place) || this.#here.has(place);
+    return planned.has(table, ref.uuid) || this.#here.has(table, ref.uuid);
   }
 
-  async #lookUp(client: pg.ClientBase, work: Work, planned: ReadonlySet<string>): Promise<void> {
+  async #lookUp(client: pg.ClientBase, work: Work, planned: RowIds): Promise<void> {
     const wanted = new Map<string, Map<string, Ref>>();
+    const want = (table: string, ref: Ref) => {
+      if (this.#exists(table, ref, planned)) return;
+      let ids = wanted.get(table);
+      if (ids === undefined) wanted.set(table, (ids = new Map<string, Ref>()));
+      ids.set(ref.uuid, ref);
+    };
     for (const mapped of work.values()) {
-      for (const root of mapped) {
-        for (const { table, ref } of this.#references(root)) {
-          if (this.#exists(table, ref, planned)) continue;
-          let ids = wanted.get(table);
-          if (ids === undefined) wanted.set(table, (ids = new Map<string, Ref>()));
-          ids.set(ref.uuid, ref);
+      for (const { outcome } of mapped) {
+        if (outcome.kind === 'held') {
+          const table = this.#tableOf(outcome.parent);
+          if (table !== null) want(table, outcome.parent);
+        } else if (outcome.kind === 'rows') {
+          for (const { table, row } of outcome.rows) {
+            for (const [column, parent] of references(this.#target(table))) {
+              const value = row[column];
+              if (value instanceof Ref) want(parent.table, value);
+            }
+          }
         }
       }
     }
@@ -123,24 +157,7 @@ export class Resolver {
     }
   }
 
-  #references(root: Mapped): Checked[] {
-    const { outcome } = root;
-    if (outcome.kind === 'held') {
-      const table = this.#tableOf(outcome.parent);
-      return table === null ? [] : [{ table, ref: outcome.parent }];
-    }
-    if (outcome.kind !== 'rows') return [];
-    const found: Checked[] = [];
-    for (const { table, row } of outcome.rows) {
-      for (const [column, parent] of references(this.#target(table))) {
-        const value = row[column];
-        if (value instanceof Ref) found.push({ table: parent.table, ref: value });
-      }
-    }
-    return found;
-  }
-
-  #holding(root: Mapped, planned: ReadonlySet<string>): readonly MissingParent[] {
+  #holding(root: Mapped, planned: RowIds): readonly MissingParent[] {
     if (root.outcome.kind === 'held') {
       const { column, parent } = root.outcome;
       const parentTable = this.#tableOf(parent) ?? '';
@@ -149,14 +166,15 @@ export class Resolver {
     return this.#missing(root, planned, true);
   }
 
-  #missing(root: Mapped, planned: ReadonlySet<string>, notNull: boolean): MissingParent[] {
-    if (root.outcome.kind !== 'rows') return [];
-    const missing: MissingParent[] = [];
+  #missing(root: Mapped, planned: RowIds, notNull: boolean): readonly MissingParent[] {
+    if (root.outcome.kind !== 'rows') return NONE;
+    let missing: MissingParent[] | null = null;
     for (const { table, row, id } of root.outcome.rows) {
       for (const [column, parent] of references(this.#target(table))) {
         if (parent.notNull !== notNull) continue;
         const value = row[column];
         if (!(value instanceof Ref) || this.#exists(parent.table, value, planned)) continue;
+        missing ??= [];
         missing.push({
           targetTable: table,
           targetId: id,
@@ -166,7 +184,7 @@ export class Resolver {
         });
       }
     }
-    return missing;
+    return missing ?? NONE;
   }
 
   #target(name: string): TargetTable {
@@ -180,8 +198,6 @@ export class Resolver {
     return maker?.targets[0] ?? null;
   }
 }
-
-const at = (table: string, id: string) => `${table} ${id}`;
 
 const referenceCache = new WeakMap<
   TargetTable,

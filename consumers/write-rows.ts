@@ -46,16 +46,21 @@ export function encodeRow(
   columns: readonly TargetColumn[],
   row: TargetRow,
 ): (string | null)[] {
-  return columns.map((column) => {
-    const value = row[column.name];
-    if (value === undefined) {
-      throw new TandemError('MAPPING_INVALID', {
-        table: table.name,
-        column: column.name,
-        reason: 'a path of the mapping leaves it out',
-      });
-    }
-    return encode(value);
+  return columns.map((column) => encodeCell(table, column, row));
+}
+
+/** @throws TandemError `MAPPING_INVALID` where the row lacks the column */
+export function encodeCell(
+  table: TargetTable,
+  column: TargetColumn,
+  row: TargetRow,
+): string | null {
+  const value = row[column.name];
+  if (value !== undefined) return encode(value);
+  throw new TandemError('MAPPING_INVALID', {
+    table: table.name,
+    column: column.name,
+    reason: 'a path of the mapping leaves it out',
   });
 }
 
@@ -156,35 +161,40 @@ export async function removeRows(
   await execute(client, sql, [arrayLiteral(ids)]);
 }
 
-type Cells = readonly (string | null)[];
+/** Rows as columns, in the order of a writer: text forms, all of one length. */
+export type RowColumns = readonly (readonly (string | null)[])[];
 
 /**
- * Writes rows of one table; returns the ids that are new. Those `isLikelyThere` names are updated
- * first, and what that did not touch (missing, or as it was) goes the sure way.
+ * Writes rows of one table; returns the ids that are new. Those at the places in `likelyThere` are
+ * updated first, and what that did not touch (missing, or as it was) goes the sure way.
  */
 export async function writeRows(
   client: pg.ClientBase,
   writer: RowWriter,
-  rows: readonly Cells[],
-  isLikelyThere: (index: number) => boolean,
+  rows: RowColumns,
+  likelyThere: readonly number[],
 ): Promise<string[]> {
-  const known = rows.filter((_, i) => isLikelyThere(i));
-  if (known.length === 0) return upsertRows(client, writer, rows);
-  const touched = await preparedRows(client, writer.update, columnArrays(writer, known));
+  if (likelyThere.length === 0) return upsertRows(client, writer, rows);
+  const ids = rows[0] ?? [];
+  const known = likelyThere.length === ids.length ? rows : pick(rows, likelyThere);
+  const touched = await preparedRows(client, writer.update, known.map(arrayLiteral));
+  if (touched.length === ids.length) return [];
   const done = new Set(touched.map((row) => row[0]));
-  const rest = rows.filter((row, i) => !isLikelyThere(i) || !done.has(row[0] ?? ''));
-  return rest.length === 0 ? [] : upsertRows(client, writer, rest);
+  const likely = new Set(likelyThere);
+  const rest = [...ids.keys()].filter((i) => !likely.has(i) || !done.has(ids[i] ?? ''));
+  return rest.length === 0 ? [] : upsertRows(client, writer, pick(rows, rest));
 }
 
-/** Upserts rows of one table; returns the ids that are new. */
+/** The rows at these places. */
+export const pick = (rows: RowColumns, places: readonly number[]): RowColumns =>
+  rows.map((column) => places.map((i) => column[i] ?? null));
+
+/** Upserts rows of one table; returns the ids of those that were not there before. */
 export async function upsertRows(
   client: pg.ClientBase,
   writer: RowWriter,
-  rows: readonly Cells[],
+  rows: RowColumns,
 ): Promise<string[]> {
-  const found = await preparedRows(client, writer.upsert, columnArrays(writer, rows));
+  const found = await preparedRows(client, writer.upsert, rows.map(arrayLiteral));
   return found.map((row) => row[0] ?? '');
 }
-
-const columnArrays = (writer: RowWriter, rows: readonly Cells[]): string[] =>
-  writer.columns.map((_, i) => arrayLiteral(rows.map((row) => row[i] ?? null)));

@@ -4,12 +4,13 @@ import { uuidOf, type LegacyKey } from './uuid.ts';
 export class Ref {
   readonly identity: string;
   readonly key: LegacyKey;
+  #uuid: string | undefined;
   constructor(identity: string, key: LegacyKey) {
     this.identity = identity;
     this.key = key;
   }
   get uuid(): string {
-    return uuidOf(this.identity, this.key);
+    return (this.#uuid ??= uuidOf(this.identity, this.key));
   }
 }
 

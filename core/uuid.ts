@@ -18,6 +18,19 @@ function prefix(identity: string): string {
   return known;
 }
 
+const integerPrefixes = new Map<string, string>();
+
+/** All but the last 48 bits of an integer's id. */
+function integerPrefix(identity: string): string {
+  let known = integerPrefixes.get(identity);
+  if (known === undefined) {
+    known = `${prefix(identity)}000-8000-`;
+    integerPrefixes.set(identity, known);
+  }
+  return known;
+}
+
+const BITS_48 = 0x1000000000000;
 const MASK_62 = (1n << 62n) - 1n;
 const MASK_31 = (1n << 31n) - 1n;
 const VARIANT = 1n << 63n;
@@ -35,8 +48,8 @@ function tail(bits: bigint): string {
  * @throws TandemError `MAPPING_REJECTED_ROW` for an integer beyond 62 bits, or a pair beyond 31
  */
 export function uuidOf(identity: string, key: LegacyKey): string {
-  if (typeof key === 'number' && key >= 0 && key < 0x1000000000000) {
-    return `${prefix(identity)}000-8000-${key.toString(16).padStart(12, '0')}`;
+  if (typeof key === 'number' && key >= 0 && key < BITS_48) {
+    return integerPrefix(identity) + (BITS_48 + key).toString(16).slice(1);
   }
   if (typeof key === 'number' || typeof key === 'bigint') {
     return `${prefix(identity)}000-${tail(within(BigInt(key), -(1n << 61n), MASK_62, identity))}`;

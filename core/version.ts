@@ -20,9 +20,9 @@ export function parseLsn(text: string): Lsn {
 
 /** The text form, as PostgreSQL prints it: upper case, no padding before the slash. */
 export function formatLsn(lsn: Lsn): string {
-  const high = (lsn >> 32n).toString(16);
-  const low = (lsn & 0xffffffffn).toString(16);
-  return `${high}/${low}`.toUpperCase();
+  const high = Number(lsn >> 32n);
+  const low = Number(lsn & 0xffffffffn);
+  return `${high.toString(16)}/${low.toString(16)}`.toUpperCase();
 }
 
 /** Negative when `a` is older than `b`. A total order. */
