@@ -5,6 +5,8 @@ import { measureBackfill } from './measure-backfill.ts';
 import { measureDerive } from './measure-derive.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureLoad } from './measure-load.ts';
+import { measureNative } from './measure-native.ts';
+import { measureRecovery } from './measure-recovery.ts';
 import { measureStream } from './measure-stream.ts';
 import { parseOptions, USAGE, type Options, type Section } from './options.ts';
 import { formatTable, type Line, type Measured } from './report.ts';
@@ -19,9 +21,11 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Measured>>> = 
   derive: measureDerive,
   stream: measureStream,
   latency: measureLatency,
+  native: measureNative,
+  recovery: measureRecovery,
 };
 /** These start from what a backfill leaves. */
-const AFTER_BACKFILL: readonly Section[] = ['derive', 'stream', 'latency'];
+const AFTER_BACKFILL: readonly Section[] = ['derive', 'stream', 'latency', 'native', 'recovery'];
 
 process.exitCode = await main(process.argv.slice(2));
 

@@ -1,6 +1,14 @@
 import { parseArgs } from 'node:util';
 
-export const SECTIONS = ['backfill', 'load', 'derive', 'stream', 'latency'] as const;
+export const SECTIONS = [
+  'backfill',
+  'load',
+  'derive',
+  'stream',
+  'latency',
+  'native',
+  'recovery',
+] as const;
 export type Section = (typeof SECTIONS)[number];
 
 const SCALES = ['tiny', 'small', 'medium', 'full'] as const;

@@ -15,6 +15,28 @@ export type CommandReport = {
   readonly log: readonly LogLine[];
 };
 
+/** How a command of `tandem` is started. */
+export function commandOf(
+  world: World,
+  args: readonly string[],
+  targetUrl: string,
+): { program: string; args: string[]; options: { cwd: string; env: NodeJS.ProcessEnv } } {
+  return {
+    program: process.execPath,
+    args: [PROGRAM, ...args],
+    options: {
+      cwd: world.folder,
+      env: {
+        PATH: process.env['PATH'],
+        SOURCE_URL: world.sourceUrl,
+        TARGET_URL: targetUrl,
+        LOG_FORMAT: 'json',
+        LOG_LEVEL: 'debug',
+      },
+    },
+  };
+}
+
 /** Runs a command of `tandem` as its users do, in a process of its own. Throws where it fails. */
 export async function runTandem(
   world: World,
@@ -22,17 +44,8 @@ export async function runTandem(
   targetUrl: string,
 ): Promise<CommandReport> {
   const start = performance.now();
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
-    cwd: world.folder,
-    env: {
-      PATH: process.env['PATH'],
-      SOURCE_URL: world.sourceUrl,
-      TARGET_URL: targetUrl,
-      LOG_FORMAT: 'json',
-      LOG_LEVEL: 'debug',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const { program, args: given, options } = commandOf(world, args, targetUrl);
+  const child = spawn(program, given, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   world.adopt(child);
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
