@@ -32,23 +32,38 @@ export type EntityAccount = {
 export async function account(client: pg.ClientBase, mapping: Mapping): Promise<EntityAccount[]> {
   await client.query('begin transaction isolation level repeatable read, read only');
   try {
+    const derived = mapping.entities.filter((entity) => entity.kind === 'derived');
+    const marking = await tablesThatMark(client);
     const accounts: EntityAccount[] = [];
-    for (const entity of mapping.entities) {
-      if (entity.kind === 'derived') accounts.push(await accountOf(client, entity));
-    }
+    for (const entity of derived) accounts.push(await accountOf(client, entity, marking));
     return accounts;
   } finally {
     await client.query('rollback');
   }
 }
 
-async function accountOf(client: pg.ClientBase, entity: DerivedEntity): Promise<EntityAccount> {
+/** Tables with a column `deleted_at`: what is gone is marked there, and deleted elsewhere. */
+async function tablesThatMark(client: pg.ClientBase): Promise<ReadonlySet<string>> {
+  const rows = await textRows(
+    client,
+    `select nspname, relname from pg_attribute
+     join pg_class on pg_class.oid = attrelid join pg_namespace on pg_namespace.oid = relnamespace
+     where attname = 'deleted_at' and not attisdropped and relkind in ('r', 'p')`,
+  );
+  return new Set(rows.map(([schema, relation]) => qualified(schema ?? '', relation ?? '')));
+}
+
+async function accountOf(
+  client: pg.ClientBase,
+  entity: DerivedEntity,
+  marking: ReadonlySet<string>,
+): Promise<EntityAccount> {
   const { name } = entity;
   const [row] = await textRows(
     client,
     `select
        (select count(*) from ${mirrorOf(entity)} where not _deleted),
-       (${appliedSql(entity)}),
+       (${appliedSql(entity, marking)}),
        (select count(distinct root_key) from tandem.held where entity = $1),
        (select count(*) from tandem.quarantine where entity = $1),
        (select count(distinct root_key) from tandem.unresolved where entity = $1),
@@ -88,7 +103,7 @@ const mirrorOf = (entity: DerivedEntity) => qualified('legacy', entity.shape.tab
  * Roots of the mirror with a live target row, by their computed id; a refused root may still have
  * the row of an earlier version, and counts as quarantined only.
  */
-function appliedSql(entity: DerivedEntity): string {
+function appliedSql(entity: DerivedEntity, marking: ReadonlySet<string>): string {
   const refused = (key: string) => `not exists (select from tandem.quarantine as refused
     where refused.entity = $1 and refused.root_key = ${key})`;
   if (entity.fanOut) {
@@ -96,6 +111,8 @@ function appliedSql(entity: DerivedEntity): string {
       where entity = $1 and ${refused('yielded.root_key')}`;
   }
   const { schema, relation } = splitTableName(entity.targets[0] ?? '');
+  const target = qualified(schema, relation);
+  const isLive = marking.has(target) ? 'target.deleted_at is null' : 'true';
   const key = entity.shape.table.key.map((column) => `root.${ident(column)}`);
   const [first = ''] = key;
   const keyText =
@@ -103,8 +120,8 @@ function appliedSql(entity: DerivedEntity): string {
       ? `${first}::text`
       : `json_build_array(${key.map((k) => `${k}::text`).join(', ')})::text`;
   return `select count(*) from ${mirrorOf(entity)} as root
-    join ${qualified(schema, relation)} as target on target.id = ${idSql(entity, key)}
-    where not root._deleted and target.deleted_at is null and ${refused(keyText)}`;
+    join ${target} as target on target.id = ${idSql(entity, key)}
+    where not root._deleted and ${isLive} and ${refused(keyText)}`;
 }
 
 /** The computed id in SQL; for integers without the function call, which would cost on millions. */
