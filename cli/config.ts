@@ -274,7 +274,7 @@ export const settingsSchema = z.strictObject({
   }),
   MAPPING: optional(words, {
     group: MAPPING,
-    help: 'The mapping: a TypeScript module whose default export is a Mapping. If not given: the orthodontic one that Tandem brings.',
+    help: 'The mapping: a TypeScript module whose default export is a Mapping. If not given: the one that Tandem brings.',
     example: './my/mapping.ts',
     value: 'file',
   }),

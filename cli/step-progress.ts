@@ -132,7 +132,7 @@ export function stepLine(
     .trimEnd();
 }
 
-/** `    dispatch_task   ████████░░░░  54%  2,700,000 rows  210,000/s  11 s left`. */
+/** `    shop_order      ████████░░░░  54%  2,700,000 rows  210,000/s  11 s left`. */
 export function subjectLine(
   subject: {
     readonly name: string;

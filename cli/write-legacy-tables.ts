@@ -22,7 +22,7 @@ export function isLikelySecret(column: Pick<CatalogColumn, 'name' | 'mirrorType'
   );
 }
 
-/** `dispatch_task` becomes `dispatchTask`; a name that TypeScript keeps for itself gets `Table`. */
+/** `shop_order` becomes `shopOrder`; a name that TypeScript keeps for itself gets `Table`. */
 export function constantName(table: string): string {
   const name = table
     .replace(/[^A-Za-z0-9_]+/g, '_')
