@@ -6,11 +6,8 @@ import { COMMANDS } from '../../cli/commands.ts';
 import { SETTING_NAMES, settingFlag, settingInfo, settingsTable } from '../../cli/config.ts';
 import { controlSchemaSql } from '../../consumers/control-schema.ts';
 import { ERROR_POLICY } from '../../core/errors.ts';
-import { freshPair } from '../harness/database.ts';
-import { TandemProcess, tandem, type Settings } from '../harness/tandem-process.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const EXAMPLE = 'examples/guide';
 const TABLES = { settings: settingsTable(), errors: errorsTable() };
 
 /** Written by hand, all but docs/mapping.md, which is made from the code and tested elsewhere. */
@@ -91,60 +88,6 @@ test.each(PAGES)('what %s quotes is what the files say', (page) => {
   else expect(text).toBe(filled);
 });
 
-test('the worked example of the guide does what the guide says', async () => {
-  const guide = read('docs/guide.md');
-  await using pair = await freshPair();
-  const { source, target } = pair;
-  await source.query(read(`${EXAMPLE}/legacy.sql`));
-  const settings: Settings = {
-    SOURCE_URL: source.connectionString,
-    TARGET_URL: target.connectionString,
-    TANDEM_SLOT: source.name,
-    MAPPING: join(ROOT, EXAMPLE, 'mapping/mapping.ts'),
-    HEARTBEAT_SECONDS: '1',
-  };
-  expect((await tandem(['check'], settings)).output).toMatch(/ok +invoicing +4 entities/);
-  expect(await tandem(['setup'], settings)).toMatchObject({ code: 0 });
-  expect(await tandem(['backfill'], settings)).toMatchObject({ code: 0 });
-  expect((await tandem(['status'], settings)).output).toContain(codeAfter(guide, 'account'));
-
-  await using running = new TandemProcess(['run'], settings);
-  await source.query(codeAfter(guide, 'changes'));
-  const caughtUp = await tandem(['status', '--caught-up', '--timeout', '30s'], settings);
-  expect({ ...caughtUp, log: running.output }).toMatchObject({ code: 0 });
-  expect((await tandem(['status'], settings)).output).toContain(codeAfter(guide, 'after'));
-  expect(await running.stop()).toBe(0);
-
-  const invoices = 'select number, status, total, deleted_at from public.invoices order by id';
-  expect(await target.query(invoices)).toEqual([
-    { number: '2024-001', status: 'paid', total: '74.70', deleted_at: null },
-    { number: '2024-002', status: 'paid', total: '381.00', deleted_at: null },
-    { number: '2024-003', status: 'unknown', total: '160.00', deleted_at: null },
-    { number: '2024-004', status: 'draft', total: '35.00', deleted_at: null },
-  ]);
-  const journal = 'select from_status, to_status from public.invoice_status_changes';
-  expect(await target.query(journal)).toEqual([{ from_status: 'sent', to_status: 'paid' }]);
-  const gone = 'select description from public.invoice_lines where deleted_at is not null';
-  expect(await target.query(gone)).toEqual([{ description: 'Delivery' }]);
-  expect(await target.query('select reason from tandem.issue')).toEqual([
-    { reason: 'code 9 has no label' },
-  ]);
-});
-
-test('the declarations of the worked example are what `tandem init` writes', async () => {
-  const { legacyTablesModule } = await import('../../cli/write-legacy-tables.ts');
-  const { listTables } = await import('../../cli/list-tables.ts');
-  await using pair = await freshPair();
-  await pair.source.query(read(`${EXAMPLE}/legacy.sql`));
-  const tables = await listTables(await pair.source.client());
-  const written = legacyTablesModule(tables, '../../../core');
-  expect(read(`${EXAMPLE}/mapping/legacy.ts`)).toBe(written);
-});
-
-test('the example of a test passes', async () => {
-  await import('../../examples/guide/invoices.example.ts');
-});
-
 /** Cells of the first table behind a text, without its head. */
 function tableAfter(page: string, text: string): string[][] {
   const start = page.indexOf(text);
@@ -178,23 +121,26 @@ function fillTables(page: string): string {
   );
 }
 
-/** `<!-- quote file -->`, or `<!-- quote file until word -->`: up to the line that begins so. */
+/**
+ * `<!-- quote file -->`, or `<!-- quote file from "…" to "…" -->`: from the first line that begins so
+ * to the next one that does, both included.
+ */
 function fillQuotes(page: string): string {
   return page.replace(
-    /(<!-- quote (\S+)(?: until (\S+))? -->\n\n```\w+\n)[^]*?(```)/g,
-    (_, head: string, file: string, until: string | undefined, tail: string) => {
-      const whole = read(file);
-      const end = until === undefined ? -1 : whole.search(new RegExp(`^${until}`, 'm'));
-      return `${head}${(end === -1 ? whole : whole.slice(0, end)).trim()}\n${tail}`;
+    /(<!-- quote (\S+)(?: from "([^"]+)" to "([^"]+)")? -->\n\n```\w+\n)[^]*?(```)/g,
+    (_, head: string, file: string, from?: string, to?: string, tail?: string) => {
+      const text = from === undefined ? read(file) : passage(file, from, to ?? '');
+      return `${head}${text.trim()}\n${tail}`;
     },
   );
 }
 
-/** The block of code behind `<!-- quote-run name -->`. */
-function codeAfter(page: string, name: string): string {
-  const found = new RegExp(`<!-- quote-run ${name} -->\\n\\n\`\`\`\\w+\\n([^]*?)\`\`\``).exec(page);
-  if (found?.[1] === undefined) throw new Error(`the guide has no ${name}`);
-  return found[1].trim();
+function passage(file: string, from: string, to: string): string {
+  const lines = read(file).split('\n');
+  const first = lines.findIndex((line) => line.startsWith(from));
+  const last = lines.findIndex((line, i) => i >= first && line.startsWith(to));
+  if (first === -1 || last === -1) throw new Error(`${file} has no ${from} with a ${to} behind it`);
+  return lines.slice(first, last + 1).join('\n');
 }
 
 /** Names of events, as the engine and the command line hand them to the log. */

@@ -18,7 +18,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'supabase',
   ],
   supabase: [],
-  examples: ['core'],
+  // The servers of the demo, to try an example out with.
+  examples: ['core', 'demo'],
   demo: [
     ...['core', 'connectors', 'transforms', 'consumers', 'backfill', 'monitoring', 'cutover'],
     ...['cli', 'supabase'],
