@@ -9,6 +9,8 @@ export type TargetColumn = {
   /** As `format_type` prints it. */
   readonly type: string;
   readonly notNull: boolean;
+  /** The server fills it where a row says nothing. */
+  readonly hasDefault: boolean;
   readonly references: string | null;
 };
 export type TargetTable = {

@@ -57,6 +57,7 @@ function targetTable(name: string, table: CatalogTable, aside: readonly Referenc
     name: column.name,
     type: column.type,
     notNull: column.isNotNull,
+    hasDefault: column.hasDefault || column.isIdentity || column.isGenerated,
     references: references.get(column.name) ?? null,
   }));
   return { name, columns: new Map(columns.map((column) => [column.name, column])) };

@@ -10,13 +10,20 @@ export type MappingFinding = {
   readonly at: string;
   readonly problem: string;
   readonly mend: string;
+  /** A name that is perhaps misspelt, and those that it may have been meant to be. */
+  readonly spelling?: Spelling;
 };
+type Spelling = { readonly name: string; readonly among: readonly string[] };
 
 /** As much of a target table as the check needs. */
 export type KnownTarget = {
   readonly columns: ReadonlyMap<
     string,
-    { readonly notNull: boolean; readonly references: string | null }
+    {
+      readonly notNull: boolean;
+      readonly hasDefault: boolean;
+      readonly references: string | null;
+    }
   >;
 };
 
@@ -49,8 +56,14 @@ export function checkMapping(mapping: Mapping, learned: LearnedMapping): readonl
   ];
 }
 
-function finding(entity: Entity, problem: string, mend: string): MappingFinding {
-  return { entity: entity.name, at: entity.definedAt, problem, mend };
+function finding(
+  entity: Entity,
+  problem: string,
+  mend: string,
+  spelling?: Spelling,
+): MappingFinding {
+  const found = { entity: entity.name, at: entity.definedAt, problem, mend };
+  return spelling === undefined ? found : { ...found, spelling };
 }
 
 function sameNames({ entities }: Mapping): MappingFinding[] {
@@ -120,7 +133,13 @@ function checkShape(entity: Entity): MappingFinding[] {
       const spec = (table.columns as Partial<Columns>)[column];
       if (spec === undefined) {
         const problem = `${use} ${table.name}.${column}, which its declaration lacks`;
-        findings.push(finding(entity, problem, `Correct the name, or declare the column.`));
+        const among = Object.keys(table.columns);
+        findings.push(
+          finding(entity, problem, 'Correct the name, or declare the column.', {
+            name: column,
+            among,
+          }),
+        );
       } else if (spec.secret && use === 'selects') {
         const problem = `selects ${table.name}.${column}, which is marked neverRead`;
         findings.push(finding(entity, problem, 'Leave it out: a secret never leaves the source.'));
@@ -168,6 +187,14 @@ function joinsOf(
 
 function probeFinding(entity: Entity, problem: ProbeProblem): MappingFinding {
   switch (problem.kind) {
+    case 'not read': {
+      const { table, name, isColumn, names } = problem;
+      const mend = isColumn
+        ? `Add '${name}' to the select of ${table}.`
+        : 'Correct the name, or add the relation with .with(…).';
+      const text = `map uses \`${name}\` of ${table}, which is not read`;
+      return finding(entity, text, mend, { name, among: names });
+    }
     case 'threw': {
       const at = problem.at === null ? '' : ` at ${problem.at}`;
       const what = `map threw ${problem.message}${at}, given a row with ${problem.probe}`;
@@ -242,9 +269,30 @@ export function unknownTargetColumns(
             entity,
             `writes ${table}.${column}, which the target does not have`,
             'Correct the name, or add the column with a migration.',
+            { name: column, among: [...known.keys()] },
           ),
         );
     }),
+  );
+}
+
+/** Columns that a row must have, and that `map` was not seen to write. A trigger may fill them. */
+export function forgottenColumns(
+  learned: LearnedMapping,
+  targets: ReadonlyMap<string, KnownTarget>,
+): readonly MappingFinding[] {
+  return [...learned].flatMap(([entity, { columns }]) =>
+    [...columns].flatMap(([table, written]) =>
+      [...(targets.get(table)?.columns ?? [])]
+        .filter(([name, it]) => it.notNull && !it.hasDefault && !written.has(name))
+        .map(([name]) =>
+          finding(
+            entity,
+            `does not write ${table}.${name}, which is not null and has no default`,
+            'Add it to the rows of map, or give it a default with a migration; else every row is refused, unless a trigger fills it.',
+          ),
+        ),
+    ),
   );
 }
 

@@ -12,6 +12,16 @@ export type Learned = {
 };
 export type ProbeProblem =
   | {
+      readonly kind: 'not read';
+      readonly table: string;
+      /** What `map` asks a row for. */
+      readonly name: string;
+      /** Whether the table has a column of that name that could be selected. */
+      readonly isColumn: boolean;
+      /** What the row has, and what it could have. */
+      readonly names: readonly string[];
+    }
+  | {
       readonly kind: 'threw';
       readonly probe: string;
       readonly message: string;
@@ -91,16 +101,19 @@ function runMap(
   probe: Probe,
   complain: (problem: ProbeProblem) => void,
 ): Outcome | null {
-  const root = makeTree(entity.shape, probe);
+  let asksInVain = false;
+  const treeOf = (probe: Probe) =>
+    makeTree(entity.shape, probe, (problem) => {
+      asksInVain = true;
+      complain(problem);
+    });
+  const root = treeOf(probe);
   try {
     const outcome: unknown =
       entity.kind === 'derived'
         ? entity.map(root as never)
         : entity.map({
-            before: makeTree(entity.shape, {
-              ...probe,
-              number: probe.number === 1 ? 2 : 1,
-            }) as never,
+            before: treeOf({ ...probe, number: probe.number === 1 ? 2 : 1 }) as never,
             after: root as never,
             version: { commitLsn: 1n as Lsn, changeLsn: 1n as Lsn },
             at: VALUES.timestamptz(probe) as string,
@@ -108,6 +121,8 @@ function runMap(
     if (isOutcome(outcome)) return outcome;
     complain({ kind: 'not an outcome', probe: probe.name });
   } catch (error) {
+    // What it was denied is the reason, and was said.
+    if (asksInVain) return null;
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     complain({ kind: 'threw', probe: probe.name, message, at: placeOf(error) });
   }
@@ -166,8 +181,10 @@ function isExpectedId(entity: Entity, id: Ref, probe: Probe): boolean {
   return spec === undefined || spec.kind !== 'int4' || id.key === probe.number;
 }
 
-/** A tree as `map` receives it. */
-function makeTree(node: ShapeNode, probe: Probe): Record<string, unknown> {
+type Complain = (problem: ProbeProblem) => void;
+
+/** A tree as `map` receives it, which complains when it is asked for what it does not have. */
+function makeTree(node: ShapeNode, probe: Probe, complain: Complain): Record<string, unknown> {
   const tree: Record<string, unknown> = {};
   for (const column of node.columns) {
     const spec = node.table.columns[column];
@@ -175,18 +192,31 @@ function makeTree(node: ShapeNode, probe: Probe): Record<string, unknown> {
     tree[column] = isNull || spec === undefined ? null : VALUES[spec.kind](probe);
   }
   for (const [name, relation] of Object.entries(node.relations)) {
-    tree[name] = makeRelated(relation, probe);
+    tree[name] = makeRelated(relation, probe, complain);
   }
-  return tree;
+  return new Proxy(tree, {
+    get(row, name, receiver) {
+      if (typeof name === 'string' && !(name in row) && !ASKED_BY_THE_LANGUAGE.has(name)) {
+        const { name: table, columns } = node.table;
+        const names = [...Object.keys(columns), ...Object.keys(node.relations)];
+        const isColumn = columns[name]?.secret === false;
+        complain({ kind: 'not read', table, name, isColumn, names });
+      }
+      return Reflect.get(row, name, receiver) as unknown;
+    },
+  });
 }
 
-function makeRelated(relation: RelationNode, probe: Probe): unknown {
+/** `JSON.stringify` and `await` look for these. */
+const ASKED_BY_THE_LANGUAGE: ReadonlySet<string> = new Set(['toJSON', 'then']);
+
+function makeRelated(relation: RelationNode, probe: Probe, complain: Complain): unknown {
   switch (relation.kind) {
     case 'one':
     case 'previous':
-      return probe.isEmpty ? null : makeTree(relation.node, probe);
+      return probe.isEmpty ? null : makeTree(relation.node, probe, complain);
     case 'many':
-      return probe.isEmpty ? [] : [makeTree(relation.node, probe)];
+      return probe.isEmpty ? [] : [makeTree(relation.node, probe, complain)];
     case 'exists':
       return !probe.isEmpty && probe.flag;
     case 'generic': {
@@ -195,7 +225,7 @@ function makeRelated(relation: RelationNode, probe: Probe): unknown {
       if (probe.isEmpty || model === undefined || node === undefined) {
         return { model: null, unlisted: null };
       }
-      const row = probe.generic.rowless ? null : makeTree(node, probe);
+      const row = probe.generic.rowless ? null : makeTree(node, probe, complain);
       return { model, id: probe.number, row };
     }
   }
