@@ -10,6 +10,8 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const SHOP = join(ROOT, 'examples', 'shop');
 const GUIDE = readFileSync(join(ROOT, 'docs', 'guide.md'), 'utf8');
 
+const LIMIT_MS = 240_000;
+
 type Mistake = {
   readonly name: string;
   /** Which text of which file of the shop becomes what. */
@@ -103,7 +105,7 @@ const MISTAKES: readonly Mistake[] = [
   },
 ];
 
-test('check names each mistake of a beginner, and what to do', async () => {
+test('check names each mistake of a beginner, and what to do', { timeout: LIMIT_MS }, async () => {
   await using pair = await freshPair();
   using work = await shopWorkplace(pair);
   expect(await work.run('setup', '--mapping', join(SHOP, 'mapping.ts'))).toMatchObject({ code: 0 });
@@ -120,7 +122,7 @@ test('check names each mistake of a beginner, and what to do', async () => {
   }
 });
 
-test('the compiler finds the mistakes that the guide says it finds', () => {
+test('the compiler finds the mistakes that the guide says it finds', { timeout: LIMIT_MS }, () => {
   using work = new Workplace();
   const shops = MISTAKES.map(({ edit }, i) => brokenShop(work, `shop${i}`, edit));
   const messages = compile(shops);
@@ -131,23 +133,29 @@ test('the compiler finds the mistakes that the guide says it finds', () => {
   }
 });
 
-test('a column that a migration will add is a warning until the setup', async () => {
-  await using pair = await freshPair();
-  using work = await shopWorkplace(pair);
-  expect(await work.run('setup', '--mapping', join(SHOP, 'mapping.ts'))).toMatchObject({ code: 0 });
-  const mapping = brokenShop(work, 'shop', ['orders.ts', 'legacy_status:', 'old_status:']);
-  work.write(
-    'shop/migrations/20260102000000_rename.sql',
-    'alter table public.orders rename legacy_status to old_status;',
-  );
-  const found = expect.stringMatching(
-    /writes orders\.old_status, .* a migration that is not applied yet may add it$/,
-  ) as unknown;
-  const before = await mappingResults(work, mapping);
-  expect(before).toContainEqual(expect.objectContaining({ status: 'warning', found }));
-  expect(await work.run('setup', '--mapping', mapping)).toMatchObject({ code: 0 });
-  expect((await mappingResults(work, mapping)).map(({ status }) => status)).toEqual(['ok']);
-});
+test(
+  'a column that a migration will add is a warning until the setup',
+  { timeout: LIMIT_MS },
+  async () => {
+    await using pair = await freshPair();
+    using work = await shopWorkplace(pair);
+    expect(await work.run('setup', '--mapping', join(SHOP, 'mapping.ts'))).toMatchObject({
+      code: 0,
+    });
+    const mapping = brokenShop(work, 'shop', ['orders.ts', 'legacy_status:', 'old_status:']);
+    work.write(
+      'shop/migrations/20260102000000_rename.sql',
+      'alter table public.orders rename legacy_status to old_status;',
+    );
+    const found = expect.stringMatching(
+      /writes orders\.old_status, .* a migration that is not applied yet may add it$/,
+    ) as unknown;
+    const before = await mappingResults(work, mapping);
+    expect(before).toContainEqual(expect.objectContaining({ status: 'warning', found }));
+    expect(await work.run('setup', '--mapping', mapping)).toMatchObject({ code: 0 });
+    expect((await mappingResults(work, mapping)).map(({ status }) => status)).toEqual(['ok']);
+  },
+);
 
 async function shopWorkplace({ source, target }: TestPair): Promise<Workplace> {
   await source.query(readFileSync(join(SHOP, 'legacy.sql'), 'utf8'));

@@ -12,6 +12,9 @@ import { SHOP_TABLES, compareTable, prepareSource } from './example-shop-expecte
 const SHOP = join(import.meta.dirname, '..', '..', 'examples', 'shop');
 const MAPPING = ['--mapping', join(SHOP, 'mapping.ts')];
 
+/** Many processes one after the other, on a machine that may be busy. */
+const LIMIT_MS = 240_000;
+
 /** When a command is tried: one after the other. */
 type Moment = 'empty' | 'set up' | 'streaming' | 'stopped';
 
@@ -46,7 +49,7 @@ test('every command is tried with the shop', () => {
   expect([...tried].sort()).toEqual(COMMANDS.map(({ name }) => name).sort());
 });
 
-test('every command works with the shop', async () => {
+test('every command works with the shop', { timeout: LIMIT_MS }, async () => {
   await using pair = await freshPair();
   using work = await openShop(pair);
   const attempt = async (when: Moment): Promise<void> => {
@@ -73,34 +76,38 @@ test('every command works with the shop', async () => {
   await attempt('stopped');
 });
 
-test('the target has what the legacy shop says, value by value, after the copy and after a busy day', async () => {
-  await using pair = await freshPair();
-  using work = await openShop(pair);
-  expect(await work.run('setup', ...MAPPING)).toMatchObject({ code: 0 });
-  expect(await work.run('backfill', ...MAPPING)).toMatchObject({ code: 0 });
-  await prepareSource(pair.source, pair.target);
-  await expectSame(pair);
-  expect(await accountOf(work)).toEqual({
-    customer: 'applied 3, excluded 1',
-    note: 'applied 3, excluded 3',
-    category: 'applied 3',
-    product: 'applied 4',
-    product_category: 'applied 5',
-    order: 'applied 3, quarantined 1, excluded 1',
-    order_line: 'applied 4, held 1, excluded 1',
-  });
-  await pair.target.query('update customers set loyalty_points = 7');
+test(
+  'the target has what the legacy shop says, value by value, after the copy and after a busy day',
+  { timeout: LIMIT_MS },
+  async () => {
+    await using pair = await freshPair();
+    using work = await openShop(pair);
+    expect(await work.run('setup', ...MAPPING)).toMatchObject({ code: 0 });
+    expect(await work.run('backfill', ...MAPPING)).toMatchObject({ code: 0 });
+    await prepareSource(pair.source, pair.target);
+    await expectSame(pair);
+    expect(await accountOf(work)).toEqual({
+      customer: 'applied 3, excluded 1',
+      note: 'applied 3, excluded 3',
+      category: 'applied 3',
+      product: 'applied 4',
+      product_category: 'applied 5',
+      order: 'applied 3, quarantined 1, excluded 1',
+      order_line: 'applied 4, held 1, excluded 1',
+    });
+    await pair.target.query('update customers set loyalty_points = 7');
 
-  await using running = new TandemProcess(['run', ...MAPPING], work.environment);
-  await trade(await pair.source.client(), { seed: 11, transactions: 600 });
-  const settings = { ...work.environment, MAPPING: MAPPING[1] ?? '' };
-  const caughtUp = await tandem(['status', '--caught-up', '--timeout', '40s'], settings);
-  expect({ ...caughtUp, log: running.output }).toMatchObject({ code: 0 });
-  await expectSame(pair);
-  const points = await pair.target.query('select sum(loyalty_points)::int as sum from customers');
-  expect(points).toEqual([{ sum: 21 }]);
-  expect(await running.stop()).toBe(0);
-});
+    await using running = new TandemProcess(['run', ...MAPPING], work.environment);
+    await trade(await pair.source.client(), { seed: 11, transactions: 600 });
+    const settings = { ...work.environment, MAPPING: MAPPING[1] ?? '' };
+    const caughtUp = await tandem(['status', '--caught-up', '--timeout', '40s'], settings);
+    expect({ ...caughtUp, log: running.output }).toMatchObject({ code: 0 });
+    await expectSame(pair);
+    const points = await pair.target.query('select sum(loyalty_points)::int as sum from customers');
+    expect(points).toEqual([{ sum: 21 }]);
+    expect(await running.stop()).toBe(0);
+  },
+);
 
 async function openShop({ source, target }: TestPair): Promise<Workplace> {
   await source.query(readFileSync(join(SHOP, 'legacy.sql'), 'utf8'));

@@ -16,7 +16,7 @@ const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 
 type Block = { readonly kind: string; readonly code: string; readonly line: number };
 
-test('who follows the guide sees what it says', { timeout: 120_000 }, async () => {
+test('who follows the guide sees what it says', { timeout: 240_000 }, async () => {
   await using pair = await freshPair();
   const { source, target } = pair;
   await source.query(read('examples/shop/legacy.sql'));
