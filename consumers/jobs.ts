@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
-import { execute, preparedRows } from '../connectors/postgres/connection.ts';
+import { execute, preparedRows, textRows } from '../connectors/postgres/connection.ts';
 import type { Usage } from '../core/usage.ts';
 
 /** Roots to derive again behind the stream. */
@@ -25,15 +25,44 @@ export function usageName(usage: Usage): string {
   return [usage.table, ...steps].join(' ');
 }
 
+/**
+ * Records a job, and returns its id; where one that nobody has begun does the same or all of the
+ * entity's roots, that one's.
+ *
+ * The open job is share-locked until this transaction ends, and whoever takes a job locks it and
+ * skips those that are locked. So either a taker has it already: then it is skipped here, and the
+ * new job derives what the taker may not have seen; or the taker comes after this transaction, and
+ * reads what it has committed.
+ */
 export async function addJob(
   client: pg.ClientBase,
   job: Pick<Job, 'entity' | 'usage' | 'values'> & { readonly reason: string },
-): Promise<void> {
-  await execute(
+): Promise<string> {
+  // In one order, so that the same roots make the same list.
+  const values = job.values === null ? null : arrayLiteral([...job.values].sort());
+  const [row] = await textRows(
     client,
-    'insert into tandem.job (entity, usage, values, reason) values ($1, $2, $3::text[], $4)',
-    [job.entity, job.usage, job.values === null ? null : arrayLiteral(job.values), job.reason],
+    `with open as materialized (
+       select id from tandem.job
+       where entity = $1 and after_key is null and ((usage is null and values is null)
+         or (usage is not distinct from $2 and values = $3::text[]))
+       order by id limit 1 for share skip locked
+     ), added as (
+       insert into tandem.job (entity, usage, values, reason)
+       select $1, $2, $3::text[], $4 where not exists (select from open) returning id
+     )
+     select id from open union all select id from added`,
+    [job.entity, job.usage, values, job.reason],
   );
+  return row?.[0] ?? '';
+}
+
+/** Whether one of these jobs is not done. */
+export async function areOpen(client: pg.ClientBase, ids: readonly string[]): Promise<boolean> {
+  const rows = await textRows(client, 'select id from tandem.job where id = any($1::bigint[])', [
+    arrayLiteral(ids),
+  ]);
+  return rows.length > 0;
 }
 
 /** The oldest job of an active entity, locked; null where there is none or another process has it. */
