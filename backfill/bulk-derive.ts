@@ -11,6 +11,7 @@ import {
 import { arrayLiteral, copyField, ident } from '../connectors/postgres/sql.ts';
 import { rootTable } from '../consumers/affected.ts';
 import type { Deriver } from '../consumers/derive.ts';
+import { forgetAccepted } from '../consumers/accepted.ts';
 import { addJob } from '../consumers/jobs.ts';
 import { mapImages, type Mapped, type PlannedRow } from '../consumers/map-roots.ts';
 import { syncMarks } from '../consumers/marks.ts';
@@ -22,7 +23,6 @@ import type { DerivedEntity } from '../core/entity.ts';
 import { TandemError, type ErrorCode } from '../core/errors.ts';
 import { keyText } from '../core/mirror-table.ts';
 import type { Observer } from '../core/ports.ts';
-import type { Lsn } from '../core/version.ts';
 import {
   chunkBounds,
   finishChunk,
@@ -41,7 +41,6 @@ export type DeriveContext = {
   readonly workers: number;
   /** Root rows a portion: what is in memory at a time, for each worker. */
   readonly portionRows: number;
-  readonly consistentPoint: Lsn;
   readonly observer: Observer;
   readonly signal: AbortSignal;
 };
@@ -127,7 +126,7 @@ async function deriveChunk(
     );
     const mapped = await mapImages(client, entity, loader, images);
     await copyMapped(context, client, entity, mapped);
-    await noteMarks(client, model, entity, mapped, context.consistentPoint);
+    await noteMarks(client, model, entity, mapped);
     const held = mapped.filter(({ outcome }) => outcome.kind === 'held');
     if (held.length > 0) await deriveLater(client, entity, 'held', held);
     await finishChunk(client, chunk, images.length);
@@ -258,8 +257,9 @@ async function noteMarks(
   model: Model,
   entity: DerivedEntity,
   mapped: readonly Mapped[],
-  consistentPoint: Lsn,
 ): Promise<void> {
+  const fine = mapped.filter(({ outcome }) => outcome.kind !== 'refused').map(({ key }) => key);
+  await forgetAccepted(client, entity.name, fine);
   const marked = mapped.filter(
     ({ outcome }) => outcome.kind !== 'rows' || outcome.issues.length > 0,
   );
@@ -270,6 +270,6 @@ async function noteMarks(
     unresolved: [],
     heldBy: [],
   }));
-  const stamp = { commitLsn: consistentPoint, changeLsn: 0n as Lsn };
-  await syncMarks(client, model, entity, roots, stamp, new Set());
+  // The lists were emptied before; what a person has decided stays.
+  await syncMarks(client, model, entity, roots, new Set(['accepted']));
 }

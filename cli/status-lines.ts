@@ -28,6 +28,7 @@ export function statusLines(status: Status, rates: Rates): string[] {
   lines.push(`held         ${waitingText(status.held)}`);
   lines.push(`unresolved   ${waitingText(status.unresolved)}`);
   lines.push(`quarantined  ${waitingText(status.quarantined)}`);
+  lines.push(`accepted     ${waitingText(status.accepted)}`);
   if (status.entities.length > 0) lines.push('', ...accountLines(status.entities));
   return lines;
 }

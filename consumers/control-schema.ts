@@ -111,6 +111,22 @@ const TABLES: readonly string[] = [
     last_tried_at timestamptz not null default now(),
     primary key (entity, root_key)
   )`,
+  `create table if not exists tandem.accepted (
+    entity text not null,
+    root_key text not null,
+    source_table text not null,
+    source_commit_lsn pg_lsn not null,
+    source_change_lsn pg_lsn not null,
+    error_class text not null,
+    message text not null,
+    attempts integer not null,
+    first_seen_at timestamptz not null,
+    reason text not null,
+    accepted_by text not null,
+    accepted_at timestamptz not null default now(),
+    primary key (entity, root_key)
+  )`,
+  `comment on table tandem.accepted is 'refused roots that a person has decided to leave out: as long as the root stands at this version and is refused with this kind of error'`,
   `create table if not exists tandem.issue (
     entity text not null,
     root_key text not null,

@@ -1,4 +1,5 @@
 import { execute, preparedRows } from '../connectors/postgres/connection.ts';
+import type { JournalEntity } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
 import { rootsOf, type Roots } from './affected.ts';
 import type { ApplyContext } from './apply-context.ts';
@@ -74,12 +75,13 @@ export class Derivation {
     for (const entity of [...roots.keys()]) if (this.#inactive.has(entity)) roots.delete(entity);
     const result = tx.carefully
       ? await this.#deriveCarefully(tx, roots)
-      : await this.#deriver.derive(this.#context.client, roots, tx.stamp, new Map(), false);
+      : await this.#deriver.derive(this.#context.client, roots, new Map(), false);
     tx.committed.push(result.committed);
     for (const [entity, count] of result.roots) {
       tx.roots.set(entity, (tx.roots.get(entity) ?? 0) + count);
     }
     if (result.arrivals.size > 0) await this.wake(tx, result.arrivals);
+    if (result.gone.size > 0) await this.#journals.giveUp(this.#context.client, result.gone);
     for (const entity of result.quarantined) await this.#stopIfTooMany(entity);
   }
 
@@ -90,7 +92,7 @@ export class Derivation {
     await execute(client, 'savepoint deriving');
     for (;;) {
       try {
-        const result = await this.#deriver.derive(client, roots, tx.stamp, refused, true);
+        const result = await this.#deriver.derive(client, roots, refused, true);
         if (result.refused.size === 0) {
           await execute(client, 'release savepoint deriving');
           for (const [entity, errors] of refused) {
@@ -139,6 +141,15 @@ export class Derivation {
     }
   }
 
+  /** Appends entries of a journal that waited, where their parents are there. */
+  async wakeJournal(
+    tx: TargetTransaction,
+    journal: JournalEntity,
+    keys: readonly string[],
+  ): Promise<void> {
+    await this.#journals.wake(this.#context.client, journal, keys, tx.carefully);
+  }
+
   /** What waits for new rows is derived here where its entity is locked anyway, else as a job. */
   async wake(
     tx: TargetTransaction,
@@ -148,7 +159,7 @@ export class Derivation {
     for (const [name, keys] of await waitingFor(client, arrivals)) {
       const journal = model.journals.find((entity) => entity.name === name);
       if (journal !== undefined) {
-        await this.#journals.wake(client, journal, [...keys], tx.carefully);
+        await this.wakeJournal(tx, journal, [...keys]);
       } else if (this.#inactive.has(name) || !model.entity.has(name)) {
         continue;
       } else if (tx.locked.has(name)) {

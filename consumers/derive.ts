@@ -8,7 +8,7 @@ import type { Roots } from './affected.ts';
 import { Existence } from './existence.ts';
 import { TreeLoader } from './load-tree.ts';
 import { legacyKey, mapRoots, type Mapped, type PlannedRow } from './map-roots.ts';
-import { presentMarks, syncMarks, type Stamp } from './marks.ts';
+import { presentMarks, syncMarks } from './marks.ts';
 import type { Model, TargetTable } from './model.ts';
 import { Resolver, type Resolved } from './resolve.ts';
 import {
@@ -30,6 +30,8 @@ export type Refused = Map<string, Map<string, TandemError>>;
 export type DeriveResult = {
   /** New target rows by table: what waits for them is derived again. */
   readonly arrivals: Map<string, string[]>;
+  /** Rows that will not come, by table: their root is not in the source any more. */
+  readonly gone: Map<string, string[]>;
   /** Roots derived, by entity. */
   readonly roots: Map<string, number>;
   readonly refused: Refused;
@@ -80,7 +82,6 @@ export class Deriver {
   async derive(
     client: pg.ClientBase,
     affected: ReadonlyMap<string, Roots>,
-    stamp: Stamp,
     refused: Refused,
     carefully: boolean,
   ): Promise<DeriveResult> {
@@ -98,6 +99,7 @@ export class Deriver {
     const resolved = await resolver.resolve(client, work);
     const result: DeriveResult = {
       arrivals: new Map(),
+      gone: new Map(),
       roots: new Map(),
       refused: new Map(),
       quarantined: new Set(),
@@ -110,11 +112,20 @@ export class Deriver {
       const likely = carefully ? undefined : affected.get(entity.name)?.changed;
       await this.#write(client, entity, roots, resolver, result, carefully, likely);
       if (result.refused.size > 0) return result;
-      await syncMarks(client, this.#model, entity, roots, stamp, await present);
+      await syncMarks(client, this.#model, entity, roots, await present);
+      this.#noteGone(entity, roots, result.gone);
       result.roots.set(entity.name, roots.length);
       if (roots.some((root) => root.mapped.kind === 'refused')) result.quarantined.add(entity.name);
     }
     return result;
+  }
+
+  #noteGone(entity: DerivedEntity, roots: readonly Resolved[], gone: DeriveResult['gone']): void {
+    const deleted = roots.filter((root) => root.mapped.kind === 'gone');
+    if (deleted.length === 0 || entity.fanOut) return;
+    const table = this.loader(entity.name).root;
+    const ids = deleted.map((root) => uuidOf(entity.identity, legacyKey(table, root.key)));
+    for (const name of entity.targets) gone.set(name, [...(gone.get(name) ?? []), ...ids]);
   }
 
   async #write(

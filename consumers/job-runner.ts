@@ -34,15 +34,18 @@ export class JobRunner {
   /** Does one portion of the oldest job. Null: there is none that this process could take. */
   async runPortion(): Promise<{ tx: TargetTransaction; report: () => void } | null> {
     const { client, model, options, observer } = this.#context;
-    const active = this.#inactive.without(model.entities.map((entity) => entity.name));
+    const active = this.#inactive.without(model.mapping.entities.map((entity) => entity.name));
     const job = await takeJob(client, [...active]);
     if (job === null) return null;
     await this.#fence.hold();
     const tx = new TargetTransaction(options.maxRoots, true);
     await this.#derivation.lock(tx, [job.entity]);
     const keys = await this.#jobRoots(job);
-    const roots = rootsOf(tx.affected.memory, job.entity);
-    for (const key of keys) roots.set(key, undefined);
+    const journal = model.journals.find(({ name }) => name === job.entity);
+    if (journal === undefined) {
+      const roots = rootsOf(tx.affected.memory, job.entity);
+      for (const key of keys) roots.set(key, undefined);
+    } else await this.#derivation.wakeJournal(tx, journal, keys);
     await this.#derivation.finish(tx);
     const last = keys.length < options.maxRoots ? null : (keys.at(-1) ?? null);
     await moveJob(client, job.id, last);

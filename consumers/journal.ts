@@ -13,9 +13,10 @@ import { compareVersions, formatLsn, type Lsn, type Version } from '../core/vers
 import type { Image } from '../core/mirror-table.ts';
 import { fill, type Step, type TableChanges } from './collapse.ts';
 import { existingIds } from './existence.ts';
+import { deletedParents, excludeEntry, giveUpWaiting, waitForParents } from './journal-waiting.ts';
 import { TreeLoader } from './load-tree.ts';
 import type { TableMerge } from './merge.ts';
-import { makerKey, type Model, type TargetTable } from './model.ts';
+import type { Model, TargetTable } from './model.ts';
 import { references } from './resolve.ts';
 import { encodeRow, targetName, writtenColumns } from './write-rows.ts';
 
@@ -197,13 +198,19 @@ export class Journals {
     if (entries.length === 0) return;
     await writeLast(client, last);
     const missing = await this.#missing(client, entries);
+    const isLacking = (parent: Entry['refs'][number]) =>
+      missing.has(`${parent.table} ${parent.ref.uuid}`);
+    const needed = entries.flatMap(({ refs }) => refs.filter((r) => r.notNull && isLacking(r)));
+    const gone = await deletedParents(client, this.#model, needed);
     for (const entry of entries) {
-      const lacking = entry.refs.filter((r) => missing.has(`${r.table} ${r.ref.uuid}`));
+      const lacking = entry.refs.filter(isLacking);
       const cells = new Map(entry.cells);
       for (const { column, notNull } of lacking) if (!notNull) cells.set(column, null);
       const holding = lacking.filter((r) => r.notNull);
       if (holding.length === 0) await this.#insert(client, { ...entry, cells }, carefully);
-      else await this.#wait(client, entry, cells, holding);
+      else if (holding.some(({ table, ref }) => gone.has(`${table} ${ref.uuid}`))) {
+        await excludeEntry(client, entry.entity, entry.id);
+      } else await waitForParents(client, this.#model, entry, cells, holding);
     }
   }
 
@@ -270,37 +277,16 @@ export class Journals {
     }
   }
 
-  async #wait(
-    client: pg.ClientBase,
-    entry: Entry,
-    cells: ReadonlyMap<string, string | null>,
-    holding: Entry['refs'],
-  ): Promise<void> {
-    await execute(
-      client,
-      `insert into tandem.journal_waiting (entity, root_key, change) values ($1, $2, $3)
-       on conflict do nothing`,
-      [entry.entity.name, entry.id, JSON.stringify(Object.fromEntries(cells))],
-    );
-    for (const { column, table, ref } of holding) {
-      const maker = this.#model.maker.get(makerKey(table, ref.identity));
-      await execute(
-        client,
-        `insert into tandem.held (entity, root_key, target_table, target_id, target_column,
-           parent_table, parent_entity, parent_key, parent_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing`,
-        [
-          entry.entity.name,
-          entry.id,
-          entry.entity.targets[0],
-          entry.id,
-          column,
-          table,
-          maker?.name ?? ref.identity,
-          String(ref.key),
-          ref.uuid,
-        ],
+  /** Rows that will not come any more, by table: their roots are gone. */
+  async giveUp(client: pg.ClientBase, gone: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    for (const [table, ids] of gone) {
+      const { journals, refersTo, entity } = this.#model;
+      const concerned = journals.filter(({ name }) =>
+        [...(refersTo.get(name) ?? [])].some((parent) =>
+          entity.get(parent)?.targets.includes(table),
+        ),
       );
+      if (concerned.length > 0) await giveUpWaiting(client, concerned, table, ids);
     }
   }
 

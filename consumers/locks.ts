@@ -22,6 +22,11 @@ export async function lockEntities(
   await lock(client, names, (name) => exclusive.has(name));
 }
 
+/** One entity alone: whoever holds it knows that nobody derives its roots meanwhile. */
+export async function lockEntity(client: pg.ClientBase, name: string): Promise<void> {
+  await lock(client, [name], () => true);
+}
+
 /** One writer of a mirror table at a time: its merge reads the old rows in the same statement. */
 export async function lockTables(client: pg.ClientBase, tables: Iterable<string>): Promise<void> {
   const names = [...tables].map((table) => `table ${table}`).sort();

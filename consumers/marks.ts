@@ -1,9 +1,11 @@
 import type pg from 'pg';
-import { arrayLiteral } from '../connectors/postgres/sql.ts';
-import { preparedRows } from '../connectors/postgres/connection.ts';
-import { formatLsn, type Lsn } from '../core/version.ts';
+import { arrayLiteral, ident } from '../connectors/postgres/sql.ts';
+import { preparedRows, textRows } from '../connectors/postgres/connection.ts';
+import { keyParts, keyText, type MirrorTable } from '../core/mirror-table.ts';
 import type { DerivedEntity } from '../core/entity.ts';
+import { acceptedRule, forgetAccepted, standingAccepted } from './accepted.ts';
 import { legacyKey } from './map-roots.ts';
+import { mirrorName } from './mirror-schema.ts';
 import { makerKey, type Model } from './model.ts';
 import { uuidOf } from '../core/uuid.ts';
 import type { MissingParent, Resolved } from './resolve.ts';
@@ -60,8 +62,8 @@ const KEYS: Readonly<Record<Mark, readonly string[]>> = {
 type Line = readonly (string | null)[];
 type Lines = Record<Mark, Line[]>;
 
-/** The version of the newest change that the roots' batch brought, for quarantine entries. */
-export type Stamp = { readonly commitLsn: Lsn; readonly changeLsn: Lsn };
+/** The lists that some of the roots stand on. */
+export type Present = ReadonlySet<Mark | 'accepted'>;
 
 /**
  * Makes the lists say of these roots what is true now, and nothing else: a root that was applied
@@ -72,10 +74,13 @@ export async function syncMarks(
   model: Model,
   entity: DerivedEntity,
   roots: readonly Resolved[],
-  stamp: Stamp,
-  present: ReadonlySet<Mark>,
+  present: Present,
 ): Promise<void> {
-  const lines = linesOf(model, entity, roots, stamp);
+  const lines = linesOf(model, entity, roots);
+  if (lines.quarantine.length > 0) {
+    lines.quarantine = await withVersions(client, rootTable(model, entity.name), lines.quarantine);
+  }
+  if (present.has('accepted')) await keepAccepted(client, entity, roots, lines);
   for (const mark of MARK_NAMES) {
     if (present.has(mark)) await clear(client, mark, entity.name, keysOf(roots), lines[mark]);
     if (lines[mark].length > 0) await add(client, mark, lines[mark]);
@@ -87,8 +92,9 @@ export async function presentMarks(
   client: pg.ClientBase,
   entity: DerivedEntity,
   roots: readonly Resolved[],
-): Promise<ReadonlySet<Mark>> {
-  const lists = MARK_NAMES.map(
+): Promise<Present> {
+  const names = [...MARK_NAMES, 'accepted'] as const;
+  const lists = names.map(
     (mark) =>
       `exists (select from tandem.${mark} where entity = $1 and root_key = any($2::text[]))`,
   );
@@ -96,10 +102,58 @@ export async function presentMarks(
     entity.name,
     keysOf(roots),
   ]);
-  return new Set(MARK_NAMES.filter((_, i) => row?.[i] === 't'));
+  return new Set(names.filter((_, i) => row?.[i] === 't'));
 }
 
 const keysOf = (roots: readonly Resolved[]) => arrayLiteral(roots.map((root) => root.key));
+
+/**
+ * The version at which each root stands in the mirror: that of the row which is refused, whether a
+ * batch or a job has derived it.
+ */
+async function withVersions(
+  client: pg.ClientBase,
+  table: MirrorTable,
+  lines: readonly Line[],
+): Promise<Line[]> {
+  const key = table.columns.slice(0, table.keyLength);
+  const parts = lines.map(([, text]) => keyParts(table, text ?? ''));
+  const rows = await textRows(
+    client,
+    `select ${[...key.map(({ name }) => ident(name)), '_commit_lsn', '_change_lsn'].join(', ')}
+     from ${mirrorName(table)} where (${key.map(({ name }) => ident(name)).join(', ')}) in (
+       select * from unnest(${key.map(({ type }, i) => `$${i + 1}::${type}[]`).join(', ')}))`,
+    key.map((_, i) => arrayLiteral(parts.map((part) => part[i] ?? null))),
+  );
+  const versions = new Map(rows.map((row) => [keyText(table, row), row.slice(table.keyLength)]));
+  return lines.map((line) => {
+    const [commit = '0/0', change = '0/0'] = versions.get(line[1] ?? '') ?? [];
+    const [entity = null, root = null, source = null, ...rest] = line;
+    return [entity, root, source, commit, change, ...rest];
+  });
+}
+
+/** What a person has accepted is left out under that name; what is not the same any more comes back. */
+async function keepAccepted(
+  client: pg.ClientBase,
+  entity: DerivedEntity,
+  roots: readonly Resolved[],
+  lines: Lines,
+): Promise<void> {
+  const refusals = lines.quarantine.map(([, key = '', , commit = '', change = '', code = '']) => ({
+    key: key ?? '',
+    commitLsn: commit ?? '',
+    changeLsn: change ?? '',
+    code: code ?? '',
+  }));
+  const standing = await standingAccepted(client, entity.name, refusals);
+  for (const { key, code } of refusals) {
+    if (standing.has(key)) lines.excluded.push([entity.name, key, acceptedRule(code)]);
+  }
+  lines.quarantine = lines.quarantine.filter(([, key]) => !standing.has(key ?? ''));
+  const others = roots.map(({ key }) => key).filter((key) => !standing.has(key));
+  await forgetAccepted(client, entity.name, others);
+}
 
 function arraysOf(
   mark: Mark,
@@ -154,12 +208,7 @@ async function add(client: pg.ClientBase, mark: Mark, lines: readonly Line[]): P
 /** Issues about a value, not a row, stand under this key and are never cleared by a row. */
 export const SHARED_ISSUE = '';
 
-function linesOf(
-  model: Model,
-  entity: DerivedEntity,
-  roots: readonly Resolved[],
-  stamp: Stamp,
-): Lines {
+function linesOf(model: Model, entity: DerivedEntity, roots: readonly Resolved[]): Lines {
   const lines: Lines = { held: [], unresolved: [], excluded: [], quarantine: [], issue: [] };
   const table = rootTable(model, entity.name);
   for (const { key, mapped, heldBy, unresolved } of roots) {
@@ -183,14 +232,7 @@ function linesOf(
     }
     if (mapped.kind === 'excluded') lines.excluded.push([...start, mapped.rule]);
     if (mapped.kind === 'refused') {
-      lines.quarantine.push([
-        ...start,
-        table.name,
-        formatLsn(stamp.commitLsn),
-        formatLsn(stamp.changeLsn),
-        mapped.code,
-        mapped.message,
-      ]);
+      lines.quarantine.push([...start, table.name, mapped.code, mapped.message]);
     }
     if (mapped.kind === 'rows') {
       for (const issue of mapped.issues) {

@@ -96,6 +96,17 @@ export async function takeOver(client: pg.ClientBase, stream: string): Promise<C
   return { position: (row[0] ?? '') as Position, epoch: BigInt(row[1] ?? '0') };
 }
 
+/** Where the stream stands and who has it, without taking it over. */
+export async function readCursor(client: pg.ClientBase, stream: string): Promise<Cursor> {
+  const [row] = await textRows(
+    client,
+    'select position, epoch from tandem.position where stream = $1',
+    [stream],
+  );
+  if (row === undefined) throw new TandemError('NOT_SET_UP', { stream });
+  return { position: (row[0] ?? '') as Position, epoch: BigInt(row[1] ?? '0') };
+}
+
 /** By table: up to where its copy may be newer than the stream. */
 export async function readUntil(client: pg.ClientBase): Promise<Map<string, Lsn>> {
   const rows = await textRows(

@@ -1,8 +1,6 @@
 import type { ChangeEvent } from '../core/change-event.ts';
-import type { Lsn, Version } from '../core/version.ts';
 import type { Roots } from './affected.ts';
 import { AffectedRoots } from './affected-store.ts';
-import type { Stamp } from './marks.ts';
 
 /** What one target transaction gathers until it commits. */
 export class TargetTransaction {
@@ -14,7 +12,6 @@ export class TargetTransaction {
   refused = new Map<string, Roots>();
   readonly roots = new Map<string, number>();
   readonly phaseMs: Record<string, number> = {};
-  stamp: Stamp | Version = { commitLsn: 0n as Lsn, changeLsn: 0n as Lsn };
   events = 0;
   isFenced = false;
 
@@ -26,8 +23,6 @@ export class TargetTransaction {
   /** Counts events that are about to be merged. */
   note(events: readonly ChangeEvent[]): void {
     this.events += events.length;
-    const last = events.at(-1);
-    if (last !== undefined) this.stamp = last.version;
   }
 
   /** The refused roots, to be tried again. */

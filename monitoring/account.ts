@@ -101,11 +101,16 @@ const mirrorOf = (entity: DerivedEntity) => qualified('legacy', entity.shape.tab
 
 /**
  * Roots of the mirror with a live target row, by their computed id; a refused root may still have
- * the row of an earlier version, and counts as quarantined only.
+ * the row of an earlier version, and counts as quarantined (or as accepted, which is excluded) only.
  */
 function appliedSql(entity: DerivedEntity, marking: ReadonlySet<string>): string {
-  const refused = (key: string) => `not exists (select from tandem.quarantine as refused
-    where refused.entity = $1 and refused.root_key = ${key})`;
+  const refused = (key: string) =>
+    ['quarantine', 'accepted']
+      .map(
+        (list) => `not exists (select from tandem.${list} as refused
+          where refused.entity = $1 and refused.root_key = ${key})`,
+      )
+      .join(' and ');
   if (entity.fanOut) {
     return `select count(distinct root_key) from tandem.yielded as yielded
       where entity = $1 and ${refused('yielded.root_key')}`;

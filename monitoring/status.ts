@@ -23,6 +23,8 @@ export type Status = {
   readonly held: Waiting;
   readonly unresolved: Waiting;
   readonly quarantined: Waiting;
+  /** Refused rows that a person has decided to leave out. */
+  readonly accepted: Waiting;
   readonly entities: readonly EntityAccount[];
 };
 
@@ -66,6 +68,7 @@ export async function readStatus(context: {
     held: await waiting(target, 'held'),
     unresolved: await waiting(target, 'unresolved'),
     quarantined: await waiting(target, 'quarantine'),
+    accepted: await waiting(target, 'accepted'),
     entities: context.entities ?? (isLoaded ? await account(target, mapping) : []),
   };
 }
@@ -93,11 +96,12 @@ async function isSetUp(target: pg.ClientBase, stream: string): Promise<boolean> 
 
 async function waiting(
   target: pg.ClientBase,
-  list: 'held' | 'unresolved' | 'quarantine',
+  list: 'held' | 'unresolved' | 'quarantine' | 'accepted',
 ): Promise<Waiting> {
   const [row] = await textRows(
     target,
-    `select count(*), extract(epoch from clock_timestamp() - min(first_seen_at)) from tandem.${list}`,
+    `select count(*), extract(epoch from clock_timestamp() - min(${list === 'accepted' ? 'accepted_at' : 'first_seen_at'}))
+     from tandem.${list}`,
   );
   return { rows: Number(row?.[0] ?? 0), oldestSeconds: row?.[1] == null ? null : Number(row[1]) };
 }
@@ -114,6 +118,7 @@ function notSetUp(slot: SlotState | NoSlot): Status {
     held: NOTHING,
     unresolved: NOTHING,
     quarantined: NOTHING,
+    accepted: NOTHING,
     entities: [],
   };
 }

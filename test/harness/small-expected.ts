@@ -301,7 +301,7 @@ export async function foundIn(
     [
       `select distinct entity || ' ' || root_key || ' ' || target_table || ' ' || target_column as line from tandem.held where entity <> 'status_change'`,
       `select distinct entity || ' ' || root_key || ' ' || target_table || ' ' || target_column as line from tandem.unresolved`,
-      `select entity || ' ' || root_key || ' ' || rule as line from tandem.excluded`,
+      `select entity || ' ' || root_key || ' ' || rule as line from tandem.excluded where entity <> 'status_change'`,
       `select entity || ' ' || root_key || ' ' || error_class as line from tandem.quarantine`,
     ].map(async (sql) => (await bench.query(sql)).map((row) => String(row['line'])).sort()),
   );

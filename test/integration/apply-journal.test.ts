@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { addJob } from '../../consumers/jobs.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import { SPECIAL_STATUS } from '../harness/small-mapping.ts';
 import { Bench, UNCHANGED, version, type LegacyRow, type SentRow } from '../harness/apply-bench.ts';
@@ -143,6 +144,73 @@ test('an entry whose order is not there waits, and is appended when it comes', a
   expect(await bench.query('select entity from tandem.journal_waiting')).toEqual([]);
   await bench.apply(open, updated(1, 3, 4), updated(1, 4, 5));
   expect(await entries()).toEqual(['1 1>2', '1 2>3', '1 3>4']);
+});
+
+const leftOut = () =>
+  bench.query(`select rule, count(*)::int as n from tandem.excluded
+    where entity = 'status_change' group by rule`);
+const waiting = async () => [
+  ...(await bench.query(`select root_key from tandem.held where entity = 'status_change'`)),
+  ...(await bench.query('select root_key from tandem.journal_waiting')),
+];
+
+test('changes of a row that one batch inserts and deletes wait for nothing: a rule leaves them out', async () => {
+  await using open = await bench.applier();
+  await bench.apply(
+    open,
+    ...parents(),
+    created(1, 1, 2),
+    updated(1, 2, 3),
+    updated(1, 3, 4),
+    bench.remove('instruction', { id: 1 }, version(5)),
+    created(2, 1, 6),
+    updated(2, 4, 7),
+  );
+  expect(await waiting()).toEqual([]);
+  expect(await leftOut()).toEqual([{ rule: 'parent_deleted', n: 2 }]);
+  expect(await entries()).toEqual(['2 1>4']);
+});
+
+test('an entry that waits is left out when its order is deleted before it ever had a row', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, created(1, 1, 2), created(2, 1, 2));
+  await bench.apply(open, updated(1, 2, 3), updated(2, 2, 3));
+  expect(await waiting()).toHaveLength(4);
+  await bench.apply(open, bench.remove('instruction', { id: 1 }, version(4)));
+  expect(await waiting()).toHaveLength(2);
+  expect(await leftOut()).toEqual([{ rule: 'parent_deleted', n: 1 }]);
+  await bench.apply(open, ...parents());
+  await bench.runJobs(open);
+  expect(await entries()).toEqual(['2 1>2']);
+  expect(await waiting()).toEqual([]);
+});
+
+test('changes of a row that had one before it was deleted stay', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, ...parents(), created(1, 1, 2));
+  await bench.apply(open, updated(1, 2, 3), bench.remove('instruction', { id: 1 }, version(4)));
+  expect(await entries()).toEqual(['1 1>2']);
+  expect(await leftOut()).toEqual([]);
+});
+
+test('a job appends what waits and may be appended', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, created(1, 1, 2));
+  await bench.apply(open, updated(1, 2, 3));
+  const [entry] = await bench.query('select root_key from tandem.journal_waiting');
+  const job = { entity: 'status_change', usage: null, reason: 'asked for' };
+  const values = [String(entry?.['root_key'])];
+  await addJob(open.client, { ...job, values });
+  await bench.runJobs(open);
+  expect(await waiting()).toHaveLength(2);
+  // By another way than a batch, and without its patient.
+  await bench.query(`begin; set local session_replication_role = replica;
+    insert into orders (id, patient_id, status, has_states)
+    select parent_id, parent_id, 1, false from tandem.held where entity = 'status_change'; commit`);
+  await addJob(open.client, { ...job, values });
+  await bench.runJobs(open);
+  expect(await waiting()).toEqual([]);
+  expect(await entries()).toEqual(['1 1>2']);
 });
 
 test('in pieces and in a batch that is tried again each change is appended once', async () => {
