@@ -9,6 +9,8 @@ export type LoadedMapping = {
   readonly file: string;
   /** Where the target's migrations are, or null. */
   readonly migrationsFolder: string | null;
+  /** The SQL file with views over the control tables, or null. */
+  readonly controlViewsFile: string | null;
 };
 
 /**
@@ -36,7 +38,15 @@ export async function loadMapping(
     mapping,
     file: path,
     migrationsFolder: migrations === null ? fromMapping : resolve(workFolder, migrations),
+    controlViewsFile: viewsFile(mapping, path),
   };
+}
+
+function viewsFile({ controlViews }: Mapping, path: string): string | null {
+  if (controlViews === undefined) return null;
+  const file = resolve(dirname(path), controlViews);
+  if (!existsSync(file)) throw invalid(path, `controlViews: there is no file ${file}`);
+  return file;
 }
 
 async function importModule(file: string | null, path: string): Promise<unknown> {
@@ -76,6 +86,10 @@ function mappingOf(module: unknown, path: string): Mapping {
   const { migrations } = found;
   if (migrations !== null && typeof migrations !== 'string') {
     throw wrongPart(path, 'migrations', 'a folder, or null where there is none');
+  }
+  const { controlViews } = found;
+  if (controlViews !== undefined && typeof controlViews !== 'string') {
+    throw wrongPart(path, 'controlViews', 'a SQL file, or left out');
   }
   const { entities } = found;
   if (!Array.isArray(entities)) throw wrongPart(path, 'entities', 'a list of entities');

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import type pg from 'pg';
 import { catalogName, readCatalog, type CatalogTable } from '../connectors/postgres/catalog.ts';
 import { openClient, statementError, textRows } from '../connectors/postgres/connection.ts';
@@ -33,7 +35,8 @@ import type { LoadedMapping } from './load-mapping.ts';
 
 /** What a step did. */
 export type SetupStep = {
-  readonly step: 'control schema' | 'migrations' | 'mirror' | 'publication' | 'slot';
+  readonly step:
+    'control schema' | 'migrations' | 'control views' | 'mirror' | 'publication' | 'slot';
   readonly outcome: 'made' | 'there';
   readonly detail: string;
 };
@@ -70,6 +73,7 @@ export async function setUp(options: SetupOptions): Promise<void> {
     await run(target, `select pg_advisory_lock(hashtextextended('tandem setup', 0))`, 'setup');
     await setUpControl(target, report);
     await setUpMigrations(options, target);
+    await setUpControlViews(options, target);
     await setUpMirror(sessions, loaded.mapping, report);
 
     const statements = await ensurePublication(source, {
@@ -97,6 +101,7 @@ export async function planSetup(
     plan.target.push(...controlSchemaSql());
     const pending = await pendingIn(loaded.migrationsFolder, target);
     if (pending.length > 0) plan.target.push(...HISTORY_SQL, ...pending.flatMap(migrationSql));
+    if (loaded.controlViewsFile !== null) plan.target.push(viewsSql(loaded.controlViewsFile));
     plan.target.push(...(await mirrorPlan(target, loaded.mapping, tables)));
     const publication = {
       name: config.publication,
@@ -209,6 +214,30 @@ async function setUpMigrations(
   } finally {
     await client.end();
   }
+}
+
+const viewsSql = (file: string) => readFileSync(file, 'utf8').trim().replace(/;$/, '');
+
+/** Every time: a view is cheap to make again, and the file may have changed. */
+async function setUpControlViews(
+  { loaded, report }: SetupOptions,
+  target: pg.Client,
+): Promise<void> {
+  const file = loaded.controlViewsFile;
+  if (file === null) return;
+  const sql = viewsSql(file);
+  const names = [...sql.matchAll(/create or replace view (\S+)/g)].map(([, name]) => name ?? '');
+  const [row] = await textRows(
+    target,
+    'select coalesce(bool_and(to_regclass(name) is not null), false) from unnest($1::text[]) as view (name)',
+    [names],
+  );
+  await runAll(target, [sql], 'control views');
+  report({
+    step: 'control views',
+    outcome: row?.[0] === 't' ? 'there' : 'made',
+    detail: `${names.length} views in ${basename(file)}`,
+  });
 }
 
 async function setUpMirror(

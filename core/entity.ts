@@ -50,6 +50,11 @@ export type Mapping = {
   readonly entities: readonly Entity[];
   /** Folder of the target's migrations, seen from the mapping module; null where there is none. */
   readonly migrations: string | null;
+  /**
+   * SQL file with views over the engine's own tables, seen from the mapping module: setup runs it
+   * every time, behind those tables and the migrations. May be repeated, and names its schemas.
+   */
+  readonly controlViews?: string;
 };
 
 function callSite(): string {

@@ -23,6 +23,7 @@ import { workflowTemplates } from './workflow-templates.ts';
 const mapping: Mapping = {
   name: 'orthodontics',
   migrations: '../supabase/migrations',
+  controlViews: '../supabase/control-views.sql',
   // Parents first, as far as there is an order: jaws and orders name each other.
   entities: [
     contentTypes,
