@@ -52,10 +52,28 @@ export type Option = {
 /** By camel-case name: true for a switch, the text for an option with a value. */
 export type Flags = Readonly<Record<string, string | true | undefined>>;
 
+/** What stands behind a command's name without dashes, as commander reads it: `<entity>`, `[key...]`. */
+export type Argument = { readonly name: string; readonly help: string };
+/** In the order of the command's `arguments`; a list where it may be given several times. */
+export type Arguments = readonly (string | readonly string[] | undefined)[];
+
 /** A command is a value: options, one `run`, an exit code. Its name stands in cli/commands.ts. */
 export type Command = {
   readonly options: readonly Option[];
+  readonly arguments?: readonly Argument[];
   /** Shown under the options by `--help`. */
   readonly details?: string;
-  run(context: Context, flags: Flags): Promise<ExitCode>;
+  run(context: Context, flags: Flags, given: Arguments): Promise<ExitCode>;
 };
+
+/** A command as the help lists it; its module is loaded when it is used. */
+export type CommandEntry = {
+  readonly name: string;
+  readonly summary: string;
+  /** Meant where a group is named alone. */
+  readonly isDefault?: true;
+  readonly load: () => Promise<Command | CommandGroup>;
+};
+
+/** Commands under one name: `tandem held list`. */
+export type CommandGroup = { readonly commands: readonly CommandEntry[] };

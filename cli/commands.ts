@@ -1,11 +1,4 @@
-import type { Command } from './command.ts';
-
-/** A command as the help lists it; its module is loaded when it is used. */
-export type CommandEntry = {
-  readonly name: string;
-  readonly summary: string;
-  readonly load: () => Promise<Command>;
-};
+import type { CommandEntry } from './command.ts';
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
@@ -42,6 +35,26 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'status',
     summary: 'Show phase, lag, positions, and what became of the rows',
     load: async () => (await import('./commands/status.ts')).status,
+  },
+  {
+    name: 'quarantine',
+    summary: 'Rows that the mapping or the target refused: list, show, retry, accept',
+    load: async () => (await import('./commands/quarantine.ts')).quarantine,
+  },
+  {
+    name: 'held',
+    summary: 'Rows that wait for a parent: list, show, retry',
+    load: async () => (await import('./commands/held.ts')).held,
+  },
+  {
+    name: 'unresolved',
+    summary: 'References that are null until their parent arrives: list, show, retry',
+    load: async () => (await import('./commands/unresolved.ts')).unresolved,
+  },
+  {
+    name: 'issues',
+    summary: 'What should be known about values that were applied: list, show, retry',
+    load: async () => (await import('./commands/issues.ts')).issues,
   },
   {
     name: 'teardown',

@@ -12,7 +12,13 @@ import { backfill, remaining, type Remaining } from '../backfill/backfill.ts';
 import { Applier } from '../consumers/apply.ts';
 import type { ApplyOptions } from '../consumers/apply-context.ts';
 import { buildModel, type Model } from '../consumers/model.ts';
-import { readPosition, readUntil, takeOver, type StoredPosition } from '../consumers/position.ts';
+import {
+  readCursor,
+  readPosition,
+  readUntil,
+  takeOver,
+  type StoredPosition,
+} from '../consumers/position.ts';
 import { stream, type Session } from '../consumers/stream.ts';
 import { readTargetTables } from '../consumers/target-tables.ts';
 import type { Mapping } from '../core/entity.ts';
@@ -38,6 +44,9 @@ const PORTION_ROWS = 10_000;
  * second one that arrives meanwhile: so much of the limit may be its wire form.
  */
 const BATCH_SHARE = 1 / 20;
+
+/** Until a job is asked for again that another process has. */
+const JOB_TAKEN_MS = 100;
 
 /** The parts of the engine put together for one pair of databases, in direct mode. */
 export class Engine {
@@ -157,6 +166,23 @@ export class Engine {
     await withinMemory(config.memoryLimitBytes, load);
   }
 
+  /**
+   * Does open jobs in this process, in their order, until `isOver` says so or a process has begun to
+   * stream: that one does them then. For when nobody streams; nothing is taken over.
+   */
+  async runJobs(isOver: () => Promise<boolean>): Promise<void> {
+    const { applier, close } = await this.#applier(readCursor);
+    try {
+      while (!(await isOver())) {
+        if (!(await applier.runJob())) await this.#context.clock.sleep(JOB_TAKEN_MS);
+      }
+    } catch (error) {
+      if (!(error instanceof TandemError) || error.code !== 'POSITION_TAKEN') throw error;
+    } finally {
+      await close();
+    }
+  }
+
   /** Streams until `signal` aborts. */
   async stream(signal: AbortSignal): Promise<void> {
     const { config, observer, clock } = this.#context;
@@ -209,7 +235,9 @@ export class Engine {
     return { source, applier, close };
   }
 
-  async #applier(): Promise<{ applier: Applier; close: () => Promise<void> }> {
+  async #applier(
+    cursor: typeof takeOver = takeOver,
+  ): Promise<{ applier: Applier; close: () => Promise<void> }> {
     const { config, observer } = this.#context;
     const client = await openClient(config.target, 'apply', { pipeline: true });
     try {
@@ -226,7 +254,7 @@ export class Engine {
         options,
         reader: this.#reader,
         observer,
-        cursor: await takeOver(client, config.stream),
+        cursor: await cursor(client, config.stream),
       };
       const applier = await Applier.open(context, await readUntil(client));
       return { applier, close: () => client.end() };

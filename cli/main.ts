@@ -1,13 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { Command as Program, CommanderError, Option } from 'commander';
 import { TandemError } from '../core/errors.ts';
-import { EXIT, type Command, type ExitCode, type Flags } from './command.ts';
+import {
+  EXIT,
+  type Arguments,
+  type Command,
+  type CommandEntry,
+  type ExitCode,
+  type Flags,
+} from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { SETTING_NAMES, settingFlag, settingInfo, type SettingName } from './config.ts';
 import { createContext, makeOutput, type Streams } from './context.ts';
 import { errorLines } from './print-error.ts';
 import { readSettings, secretsOf, type Reading } from './read-settings.ts';
 import { makeRedact, type Redact } from './redact.ts';
+import { didYouMean } from './similar.ts';
 
 export type Surroundings = Streams & {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -43,7 +51,9 @@ export async function main(
   }
 }
 
-const isUsage = (error: unknown) => error instanceof TandemError && error.code === 'CONFIG_INVALID';
+const isUsage = (error: unknown) =>
+  error instanceof TandemError &&
+  (error.code === 'CONFIG_INVALID' || error.code === 'KEY_MALFORMED');
 
 class Run {
   readonly #argv: readonly string[];
@@ -52,6 +62,7 @@ class Run {
   #redact: Redact = makeRedact([]);
   #flags: Partial<Record<SettingName, string>> = {};
   #envFile: string | null = null;
+  #exitCode: ExitCode = EXIT.ok;
 
   constructor(argv: readonly string[], surroundings: Surroundings) {
     this.#argv = argv;
@@ -60,21 +71,37 @@ class Run {
   }
 
   async start(): Promise<ExitCode> {
-    let exitCode: ExitCode = EXIT.ok;
     const program = this.#program();
-    for (const entry of COMMANDS) {
-      const command = program.command(entry.name).summary(entry.summary);
-      command.description(`${entry.summary}.`);
-      // Only what is used is loaded: the rest is known by its summary.
-      if (!this.#argv.includes(entry.name)) continue;
-      const definition = await entry.load();
-      addOptions(command, definition);
-      command.action(async () => {
-        exitCode = await this.#run(definition, command.opts());
-      });
-    }
+    for (const entry of COMMANDS) await this.#add(program, entry);
     await program.parseAsync([...this.#argv], { from: 'user' });
-    return exitCode;
+    return this.#exitCode;
+  }
+
+  async #add(parent: Program, entry: CommandEntry): Promise<void> {
+    const command = parent.command(entry.name, { isDefault: entry.isDefault === true });
+    command.summary(entry.summary).description(`${entry.summary}.`);
+    // Only what is used is loaded: the rest is known by its summary.
+    if (entry.isDefault !== true && !this.#argv.includes(entry.name)) return;
+    const definition = await entry.load();
+    if ('commands' in definition) {
+      command.usage('[command] [options]').helpCommand(false);
+      for (const inner of definition.commands) await this.#add(command, inner);
+      const usual = definition.commands.find((inner) => inner.isDefault === true)?.name;
+      if (usual !== undefined) command.addHelpText('after', `\nWithout a command: ${usual}.`);
+      command.addHelpText('after', OF_EVERY_COMMAND);
+      return;
+    }
+    addOptions(command, definition);
+    const given = definition.arguments ?? [];
+    for (const { name, help } of given) command.argument(name, help);
+    // `tandem held lst` is meant for a command of the group, not as an argument of the usual one.
+    if (entry.isDefault === true) command.allowExcessArguments();
+    command.action(async (...values: unknown[]) => {
+      const surplus = command.args[given.length];
+      if (entry.isDefault === true && surplus !== undefined) refuseCommand(parent, surplus);
+      const texts = values.slice(0, given.length) as Arguments;
+      this.#exitCode = await this.#run(definition, command.opts(), texts);
+    });
   }
 
   report(error: unknown): void {
@@ -105,7 +132,11 @@ class Run {
       .addHelpText('after', '\nStart with `tandem init`, then `tandem check`.');
   }
 
-  async #run(command: Command, options: Record<string, unknown>): Promise<ExitCode> {
+  async #run(
+    command: Command,
+    options: Record<string, unknown>,
+    given: Arguments,
+  ): Promise<ExitCode> {
     this.#flags = settingFlags(options);
     this.#envFile = typeof options['envFile'] === 'string' ? options['envFile'] : null;
     const context = createContext({
@@ -116,7 +147,7 @@ class Run {
     });
     this.#read();
     try {
-      return await command.run(context, options as Flags);
+      return await command.run(context, options as Flags, given);
     } finally {
       context.close();
     }
@@ -137,6 +168,18 @@ class Run {
     return reading;
   }
 }
+
+function refuseCommand(group: Program, name: string): never {
+  const near = didYouMean(
+    name,
+    group.commands.map((command) => command.name()),
+  );
+  const question = near === null ? '' : `\n(Did you mean ${near}?)`;
+  return group.error(`error: unknown command '${name}'${question}`);
+}
+
+const OF_EVERY_COMMAND =
+  '\nEach of them takes --env-file <file> and every setting of `tandem config`, such as --slot <name>.';
 
 /** Every setting is an option of every command. */
 function addOptions(command: Program, definition: Command): void {

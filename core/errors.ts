@@ -142,6 +142,10 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'The source refused a statement of the engine; see the SQLSTATE.',
   },
+  KEY_MALFORMED: {
+    retry: 'manual',
+    hint: 'Give the key as the list prints it; of several columns it is a JSON array in quotes, for example \'["1","2"]\'.',
+  },
   TIMED_OUT: { retry: 'manual', hint: 'It did not happen within the time given.' },
 } as const satisfies Record<string, ErrorPolicy>;
 
