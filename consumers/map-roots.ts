@@ -3,7 +3,7 @@ import type { DerivedEntity } from '../core/entity.ts';
 import { TandemError, type ErrorCode } from '../core/errors.ts';
 import { keyText, type Image, type MirrorTable } from '../core/mirror-table.ts';
 import type { Issue, Ref, TargetRow } from '../core/outcome.ts';
-import type { LegacyKey } from '../core/uuid.ts';
+import type { KeyForm, LegacyKey } from '../core/uuid.ts';
 import type { Roots } from './affected.ts';
 import type { TreeLoader } from './load-tree.ts';
 
@@ -126,6 +126,13 @@ export function legacyKey(table: MirrorTable, key: string): LegacyKey {
   const [a, b] = parts;
   if (types.length === 2 && types.every(isInteger)) return [Number(a), Number(b)];
   return key;
+}
+
+/** The form that the ids of a root table's keys have. */
+export function keyForm(table: MirrorTable): KeyForm {
+  const types = table.columns.slice(0, table.keyLength).map((column) => column.type);
+  if (!types.every(isInteger) || types.length > 2) return 2;
+  return types.length === 2 ? 1 : 0;
 }
 
 export const isInteger = (type: string | undefined) => /^(small|big)?int(eger)?$/.test(type ?? '');

@@ -12,7 +12,7 @@ import type { MissingParent, Resolved } from './resolve.ts';
 import { rootTable } from './affected.ts';
 
 /** The list tables, and the columns of each behind `entity, root_key`. */
-const MARKS = {
+export const MARKS = {
   held: [
     'target_table',
     'target_id',
@@ -36,7 +36,7 @@ const MARKS = {
   issue: ['target_column', 'reason'],
 } as const;
 export type Mark = keyof typeof MARKS;
-const MARK_NAMES = Object.keys(MARKS) as readonly Mark[];
+export const MARK_NAMES = Object.keys(MARKS) as readonly Mark[];
 const TYPES: Readonly<Record<string, string>> = {
   target_id: 'uuid',
   parent_id: 'uuid',
@@ -44,14 +44,14 @@ const TYPES: Readonly<Record<string, string>> = {
   source_change_lsn: 'pg_lsn',
 };
 /** What is renewed when a mark is set again; everything else is part of its key or stays. */
-const RENEWED: Readonly<Record<Mark, readonly string[]>> = {
+export const RENEWED: Readonly<Record<Mark, readonly string[]>> = {
   held: ['parent_table', 'parent_entity', 'parent_key', 'parent_id'],
   unresolved: ['parent_table', 'parent_entity', 'parent_key', 'parent_id'],
   excluded: ['rule'],
   quarantine: ['source_commit_lsn', 'source_change_lsn', 'error_class', 'message'],
   issue: [],
 };
-const KEYS: Readonly<Record<Mark, readonly string[]>> = {
+export const KEYS: Readonly<Record<Mark, readonly string[]>> = {
   held: ['entity', 'root_key', 'target_table', 'target_id', 'target_column'],
   unresolved: ['entity', 'root_key', 'target_table', 'target_id', 'target_column'],
   excluded: ['entity', 'root_key'],
@@ -59,8 +59,8 @@ const KEYS: Readonly<Record<Mark, readonly string[]>> = {
   issue: ['entity', 'root_key', 'target_column', 'reason'],
 };
 
-type Line = readonly (string | null)[];
-type Lines = Record<Mark, Line[]>;
+export type Line = readonly (string | null)[];
+export type Lines = Record<Mark, Line[]>;
 
 /** The lists that some of the roots stand on. */
 export type Present = ReadonlySet<Mark | 'accepted'>;
@@ -208,7 +208,8 @@ async function add(client: pg.ClientBase, mark: Mark, lines: readonly Line[]): P
 /** Issues about a value, not a row, stand under this key and are never cleared by a row. */
 export const SHARED_ISSUE = '';
 
-function linesOf(model: Model, entity: DerivedEntity, roots: readonly Resolved[]): Lines {
+/** What the lists have to say of these roots. */
+export function linesOf(model: Model, entity: DerivedEntity, roots: readonly Resolved[]): Lines {
   const lines: Lines = { held: [], unresolved: [], excluded: [], quarantine: [], issue: [] };
   const table = rootTable(model, entity.name);
   for (const { key, mapped, heldBy, unresolved } of roots) {

@@ -57,18 +57,21 @@ type Checked = { readonly table: string; readonly ref: Ref };
 export class Resolver {
   readonly #model: Model;
   readonly #existence: Existence;
+  readonly #writes: boolean;
   /** References found in the target by this transaction; learnt once it has committed. */
   readonly seen: Checked[] = [];
   readonly #here = new RowIds();
 
-  constructor(model: Model, existence: Existence) {
+  /** `writes` false: nothing will be written, so only rows that are in the target count. */
+  constructor(model: Model, existence: Existence, writes = true) {
     this.#model = model;
     this.#existence = existence;
+    this.#writes = writes;
   }
 
   async resolve(client: pg.ClientBase, work: Work): Promise<ResolvedWork> {
     const planned = new RowIds();
-    for (const mapped of work.values()) {
+    for (const mapped of this.#writes ? work.values() : []) {
       for (const { outcome } of mapped) {
         if (outcome.kind !== 'rows') continue;
         for (const { table, id } of outcome.rows) planned.add(table, id);

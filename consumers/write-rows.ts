@@ -64,7 +64,7 @@ export function encodeCell(
   });
 }
 
-const isArray = (column: TargetColumn) => column.type.endsWith('[]');
+export const isArray = (column: TargetColumn) => column.type.endsWith('[]');
 
 /**
  * The type without its length: a cast to `varchar(5)` cuts what is longer, and only the assignment
@@ -86,16 +86,19 @@ export function rowWriter(table: TargetTable, columns: readonly TargetColumn[]):
   };
 }
 
-/** `unnest(…) as batch (…)`: one array literal per column as parameter. */
-function batchOf(columns: readonly TargetColumn[]): string {
+/** `unnest(…)`: one array literal per column as parameter. */
+export function unnested(columns: readonly TargetColumn[]): string {
   const types = columns.map(
     (c, i) => `$${i + 1}::${isArray(c) ? 'text' : withoutLength(c.type)}[]`,
   );
-  const names = columns.map((column) => ident(column.name));
-  return `unnest(${types.join(', ')}) as batch (${names.join(', ')})`;
+  return `unnest(${types.join(', ')})`;
 }
 
-const fromBatch = (column: TargetColumn) =>
+const batchOf = (columns: readonly TargetColumn[]): string =>
+  `${unnested(columns)} as batch (${columns.map((column) => ident(column.name)).join(', ')})`;
+
+/** The value of a column of `batch`, with its type. */
+export const fromBatch = (column: TargetColumn) =>
   `batch.${ident(column.name)}${isArray(column) ? `::${withoutLength(column.type)}` : ''}`;
 
 /** What is set, and the condition that something differs, byte by byte. Writing a row revives it. */

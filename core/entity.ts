@@ -1,6 +1,7 @@
 import type { Columns } from './legacy-table.ts';
 import type { Outcome } from './outcome.ts';
 import type { Shape, ShapeNode } from './shape.ts';
+import type { LegacyKey } from './uuid.ts';
 import type { Version } from './version.ts';
 
 /** What every entity has, without its types: what the engine works with. */
@@ -20,8 +21,19 @@ export type DerivedEntity = EntityBase & {
   readonly identity: string;
   /** True: a root's rows are not just one with the root's own key, so what it yielded is recorded. */
   readonly fanOut: boolean;
+  /** Target columns that carry a column of the root unchanged: the account sums both sides. */
+  readonly sums: Readonly<Record<string, string>>;
+  /** Keys of rows that a migration seeds: they may stand without a root until one adopts them. */
+  readonly seeds: readonly LegacyKey[];
   readonly map: (root: never) => Outcome;
 };
+
+/** Columns of a root that can be added up, among those that its shape selects. */
+type Summable<C extends Columns, R> = {
+  [P in keyof C]: C[P]['kind'] extends 'numeric' | 'int2' | 'int4' | 'int8' ? P : never;
+}[keyof C] &
+  keyof R &
+  string;
 
 /** A change as a journal sees it: one key, before and after, in the order of the source. */
 export type ObservedChange<R> = {
@@ -75,6 +87,13 @@ export function entity<C extends Columns, R>(definition: {
   readonly identity?: string;
   /** Set where a root may yield several rows, or rows whose id is not `ref(identity, root key)`. */
   readonly fanOut?: true;
+  /**
+   * Target columns (of amounts, mostly) and the root's column that each carries as it is, one row a
+   * root: `tandem verify` adds up both sides, to the last digit.
+   */
+  readonly sums?: Readonly<Record<string, Summable<C, R>>>;
+  /** Keys of rows that a migration seeds and that a root of this key adopts when it comes. */
+  readonly seeds?: readonly LegacyKey[];
   readonly from: Shape<C, R>;
   readonly map: (root: R) => Outcome;
 }): DerivedEntity & { readonly map: (root: R) => Outcome } {
@@ -85,6 +104,8 @@ export function entity<C extends Columns, R>(definition: {
     targets,
     identity: definition.identity ?? definition.name,
     fanOut: definition.fanOut ?? targets.length > 1,
+    sums: definition.sums ?? {},
+    seeds: definition.seeds ?? [],
     shape: definition.from,
     definedAt: callSite(),
     map: definition.map,

@@ -1,5 +1,5 @@
 import type { Entity, Mapping } from './entity.ts';
-import type { Columns } from './legacy-table.ts';
+import type { ColumnKind, Columns } from './legacy-table.ts';
 import { probeEntity, type Learned, type ProbeProblem } from './probe.ts';
 import type { LegacyTableNode, RelationNode, ShapeNode } from './shape.ts';
 
@@ -50,6 +50,7 @@ export function checkMapping(mapping: Mapping, learned: LearnedMapping): readonl
     ...sameClaims(mapping),
     ...differentDeclarations(mapping),
     ...mapping.entities.flatMap(checkShape),
+    ...[...learned].flatMap(([entity, { columns }]) => checkSums(entity, columns)),
     ...[...learned].flatMap(([entity, { problems }]) =>
       problems.map((problem) => probeFinding(entity, problem)),
     ),
@@ -158,6 +159,34 @@ function checkShape(entity: Entity): MappingFinding[] {
   visit(entity.shape);
   return findings;
 }
+
+/** Sums are of columns that `map` writes and the root selects, in the one row that a root has. */
+function checkSums(entity: Entity, written: Learned['columns']): MappingFinding[] {
+  if (entity.kind === 'journal') return [];
+  const sums = Object.entries(entity.sums);
+  if (sums.length > 0 && entity.fanOut) {
+    const problem = 'declares sums, and a root of it may have several rows';
+    return [finding(entity, problem, 'Leave out `sums`, or `fanOut`.')];
+  }
+  const target = entity.targets[0] ?? '';
+  return sums.flatMap(([column, of]) => {
+    const kind = (entity.shape.table.columns as Partial<Columns>)[of]?.kind;
+    const root = `${entity.shape.table.name}.${of}`;
+    if (written.get(target)?.has(column) !== true) {
+      const problem = `sums ${target}.${column}, which map does not write`;
+      return [finding(entity, problem, 'Correct the name in `sums`.')];
+    }
+    if (!entity.shape.columns.includes(of)) {
+      const problem = `sums ${root}, which it does not select`;
+      return [finding(entity, problem, 'Correct the name in `sums`, or select the column.')];
+    }
+    if (kind !== undefined && SUMMABLE.has(kind)) return [];
+    const problem = `sums ${root}, which is ${kind ?? 'unknown'} and cannot be added up`;
+    return [finding(entity, problem, 'Sum numeric and integer columns only.')];
+  });
+}
+
+const SUMMABLE: ReadonlySet<ColumnKind> = new Set<ColumnKind>(['numeric', 'int2', 'int4', 'int8']);
 
 function joinsOf(
   above: ShapeNode,

@@ -70,8 +70,20 @@ function within(key: bigint, least: bigint, most: bigint, identity: string): big
   });
 }
 
-/** The first and the last uuid that an identity can yield: its rows are the range between. */
-export function uuidRange(identity: string): { first: string; last: string } {
+/** The form of a key, as the id says it: 0 an integer, 1 a pair, 2 a text. */
+export type KeyForm = 0 | 1 | 2;
+
+export function formOf(key: LegacyKey): KeyForm {
+  if (typeof key === 'string') return 2;
+  return typeof key === 'object' ? 1 : 0;
+}
+
+/**
+ * The first and the last uuid that an identity can yield: its rows are the range between. With a
+ * `form`, those of keys of that form only.
+ */
+export function uuidRange(identity: string, form?: KeyForm): { first: string; last: string } {
   const start = prefix(identity);
-  return { first: `${start}000-8000-000000000000`, last: `${start}fff-bfff-ffffffffffff` };
+  const [from, to] = form === undefined ? ['000', 'fff'] : [`00${form}`, `00${form}`];
+  return { first: `${start}${from}-8000-000000000000`, last: `${start}${to}-bfff-ffffffffffff` };
 }

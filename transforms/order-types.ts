@@ -23,6 +23,7 @@ function orderTypeKey(courseId: number, type: number | null): string {
 export const orderTypes = entity({
   name: 'order_type',
   target: 'order_types',
+  seeds: [1, 2, 3],
   from: course.select('id', 'name', 'type', 'customization'),
   map(course) {
     const issues: Issue[] = [];

@@ -21,6 +21,7 @@ function orderTitle(course: { name: string | null } | null, ordinal: number | nu
 export const orders = entity({
   name: 'order',
   target: 'orders',
+  sums: { price: 'price' },
   from: instruction
     .select(
       ...(['id', 'patient_id', 'submitted_at', 'deleted', 'status', 'cbct', 'model'] as const),

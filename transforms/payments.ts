@@ -11,6 +11,15 @@ import { emptyToNull } from './text.ts';
 export const payments = entity({
   name: 'payment',
   target: 'payments',
+  sums: {
+    subtotal_amount: 'subtotal_price',
+    additional_amount: 'additional_price',
+    custom_amount: 'custom_price',
+    tax_amount: 'tax_value',
+    used_credit: 'used_credit',
+    total_amount: 'total_price',
+    paid_amount: 'paid_price',
+  },
   from: payment
     .select(
       ...(['id', 'made_at', 'free', 'tax_rate', 'tax_value', 'paid_price'] as const),

@@ -12,9 +12,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   consumers: ['core', 'connectors'],
   backfill: ['core', 'connectors', 'consumers'],
   monitoring: ['core', 'connectors'],
-  cutover: ['core', 'connectors', 'consumers', 'backfill', 'monitoring'],
+  proof: ['core', 'connectors', 'consumers'],
+  cutover: ['core', 'connectors', 'consumers', 'backfill', 'monitoring', 'proof'],
   cli: [
     ...['core', 'connectors', 'transforms', 'consumers', 'backfill', 'monitoring', 'cutover'],
+    'proof',
     'supabase',
   ],
   supabase: [],
@@ -22,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   examples: ['core', 'demo'],
   demo: [
     ...['core', 'connectors', 'transforms', 'consumers', 'backfill', 'monitoring', 'cutover'],
-    ...['cli', 'supabase'],
+    ...['proof', 'cli', 'supabase'],
   ],
 };
 
