@@ -1,9 +1,10 @@
 import type pg from 'pg';
 import { textRows } from '../connectors/postgres/connection.ts';
-import { ident, literal, qualified } from '../connectors/postgres/sql.ts';
+import { idSql, keyTextSql } from '../connectors/postgres/root-sql.ts';
+import { qualified } from '../connectors/postgres/sql.ts';
 import type { DerivedEntity, Mapping } from '../core/entity.ts';
 import { splitTableName } from '../core/mirror-table.ts';
-import { uuidOf } from '../core/uuid.ts';
+import type { KeyForm } from '../core/uuid.ts';
 
 /** What became of an entity's source rows. They add up: see `difference`. */
 export type EntityAccount = {
@@ -118,24 +119,16 @@ function appliedSql(entity: DerivedEntity, marking: ReadonlySet<string>): string
   const { schema, relation } = splitTableName(entity.targets[0] ?? '');
   const target = qualified(schema, relation);
   const isLive = marking.has(target) ? 'target.deleted_at is null' : 'true';
-  const key = entity.shape.table.key.map((column) => `root.${ident(column)}`);
-  const [first = ''] = key;
-  const keyText =
-    key.length === 1
-      ? `${first}::text`
-      : `json_build_array(${key.map((k) => `${k}::text`).join(', ')})::text`;
+  const { key } = entity.shape.table;
   return `select count(*) from ${mirrorOf(entity)} as root
-    join ${target} as target on target.id = ${idSql(entity, key)}
-    where not root._deleted and ${isLive} and ${refused(keyText)}`;
+    join ${target} as target
+      on target.id = ${idSql(entity.identity, formOfKey(entity.shape.table), 'root', key)}
+    where not root._deleted and ${isLive} and ${refused(keyTextSql('root', key))}`;
 }
 
-/** The computed id in SQL; for integers without the function call, which would cost on millions. */
-function idSql(entity: DerivedEntity, key: readonly string[]): string {
-  const [first = ''] = key;
-  const kind = entity.shape.table.columns[entity.shape.table.key[0] ?? '']?.kind;
-  if (key.length === 1 && (kind === 'int2' || kind === 'int4')) {
-    const prefix = uuidOf(entity.identity, 0).replaceAll('-', '').slice(0, 17);
-    return `(${literal(prefix)} || lpad(to_hex(${first}), 15, '0'))::uuid`;
-  }
-  return `tandem.uuid_of(${literal(entity.identity)}, ${key.length === 1 ? first : key.join(', ')})`;
+const INTEGERS: ReadonlySet<string | undefined> = new Set(['int2', 'int4', 'int8']);
+
+function formOfKey({ key, columns }: DerivedEntity['shape']['table']): KeyForm {
+  if (key.length > 2 || !key.every((column) => INTEGERS.has(columns[column]?.kind))) return 2;
+  return key.length === 2 ? 1 : 0;
 }
