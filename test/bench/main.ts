@@ -8,6 +8,7 @@ import { measureLoad } from './measure-load.ts';
 import { measureNative } from './measure-native.ts';
 import { measureRecovery } from './measure-recovery.ts';
 import { measureStream } from './measure-stream.ts';
+import { measureVerifyTarget } from './measure-verify-target.ts';
 import { parseOptions, USAGE, type Options, type Section } from './options.ts';
 import { formatTable, type Line, type Measured } from './report.ts';
 import { formatProfile } from './summarize-profile.ts';
@@ -19,6 +20,7 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Measured>>> = 
   backfill: measureBackfill,
   load: measureLoad,
   derive: measureDerive,
+  'verify-target': measureVerifyTarget,
   stream: measureStream,
   latency: measureLatency,
   native: measureNative,

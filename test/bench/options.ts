@@ -4,6 +4,7 @@ export const SECTIONS = [
   'backfill',
   'load',
   'derive',
+  'verify-target',
   'stream',
   'latency',
   'native',

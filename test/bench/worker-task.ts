@@ -5,6 +5,7 @@ export type Task = {
   readonly work:
     | { readonly kind: 'load' }
     | { readonly kind: 'backfill' }
+    | { readonly kind: 'verify-target' }
     /** Until this many changes are committed; null: until `stop`. */
     | { readonly kind: 'stream'; readonly events: number | null };
   /** Where a CPU profile of the work goes; null: none is taken. */

@@ -5,6 +5,7 @@ import { systemClock } from '../../cli/clock.ts';
 import type { Config } from '../../cli/config.ts';
 import { Engine } from '../../cli/engine.ts';
 import { readSettings } from '../../cli/read-settings.ts';
+import { verifyTarget } from '../../proof/target/verify-target.ts';
 import mapping from '../../transforms/mapping.ts';
 import { peakMemory } from './machine.ts';
 import { profiled } from './profiler.ts';
@@ -71,6 +72,8 @@ async function work(
       return load(config, engine, recorder);
     case 'backfill':
       return engine.backfill(stop.signal);
+    case 'verify-target':
+      return verify(config, engine, recorder);
     case 'stream':
       return streamUntil(engine, recorder, work.events);
   }
@@ -100,6 +103,22 @@ async function load(config: Config, engine: Engine, observer: Recorder): Promise
     clock: systemClock,
     signal: stop.signal,
   });
+}
+
+async function verify(config: Config, engine: Engine, observer: Recorder): Promise<void> {
+  const proof = await verifyTarget({
+    target: config.target,
+    model: engine.model,
+    entities: null,
+    workers: config.backfillWorkers,
+    pageRows: 2_000,
+    maxListed: 10,
+    settleMs: 0,
+    observer,
+    clock: systemClock,
+    signal: stop.signal,
+  });
+  if (!proof.agrees || !proof.isSettled) throw new Error(JSON.stringify(proof));
 }
 
 async function streamUntil(
