@@ -178,7 +178,39 @@ export function checkTargetTables(
     checkWrite(tables, found.access, found.facts),
     checkRowSecurity(tables, found.access, found.facts),
     checkCycles(tables),
+    checkRemoval(tables),
   ];
+}
+
+/**
+ * A row that goes where rows of other entities point at it: marked as deleted it stays, so that they
+ * keep their parent. Deleted it would break their foreign keys, or change them behind the engine.
+ */
+function checkRemoval(tables: readonly CatalogTable[]): CheckResult {
+  const it = topic(
+    'removal',
+    'A row that others refer to is marked in deleted_at when it goes. Without that column it is deleted, and a foreign key that stands in the way stops the stream.',
+  );
+  const nameOf = ({ schema, relation }: { schema: string; relation: string }) =>
+    `${schema}.${relation}`;
+  const parents = new Set(
+    tables.flatMap((table) => table.foreignKeys.map(({ target }) => nameOf(target))),
+  );
+  const hard = tables.filter(
+    (table) =>
+      parents.has(nameOf(table)) && !table.columns.some(({ name }) => name === 'deleted_at'),
+  );
+  if (hard.length === 0) return ok(it, 'every table that others refer to has deleted_at');
+  return warning(
+    it,
+    `others refer to, and have no deleted_at: ${listed(hard.map(({ relation }) => relation))}`,
+    hard
+      .map(
+        (table) =>
+          `alter table ${qualified(table.schema, table.relation)} add column deleted_at timestamptz;`,
+      )
+      .join(' '),
+  );
 }
 
 function checkExistence(

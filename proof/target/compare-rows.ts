@@ -4,7 +4,7 @@ import {
   statementError,
   type TextRow,
 } from '../../connectors/postgres/connection.ts';
-import { arrayLiteral, ident } from '../../connectors/postgres/sql.ts';
+import { columnLiteral, ident } from '../../connectors/postgres/sql.ts';
 import type { TargetColumn, TargetTable } from '../../consumers/model.ts';
 import { fromBatch, targetName, unnested } from '../../consumers/write-rows.ts';
 
@@ -79,9 +79,7 @@ export class RowComparison {
     again: () => Promise<void>,
   ): Promise<Compared> {
     if (rows.length === 0) return { differences: [], unfit: [] };
-    const arrays = this.#columns.map((_, i) =>
-      arrayLiteral(rows.map(({ cells }) => cells[i] ?? null)),
-    );
+    const arrays = this.#columns.map((_, i) => columnLiteral(rows, ({ cells }) => cells[i]));
     let found: TextRow[];
     try {
       found = await preparedRows(client, this.#sql, arrays);

@@ -3,6 +3,7 @@ import type { PlannedRow } from '../../consumers/map-roots.ts';
 import type { Resolved } from '../../consumers/resolve.ts';
 import { encodeRow, writtenColumns } from '../../consumers/write-rows.ts';
 import { TandemError } from '../../core/errors.ts';
+import type { TargetRow } from '../../core/outcome.ts';
 import { RowComparison, type ExpectedRow } from './compare-rows.ts';
 
 /** Rows of one table that write the same columns. */
@@ -15,6 +16,8 @@ export type RowGroup = {
 };
 
 type Form = {
+  /** The row's columns, in its order. */
+  readonly names: readonly string[];
   readonly table: TargetTable;
   readonly columns: readonly TargetColumn[];
   readonly comparison: RowComparison;
@@ -24,7 +27,8 @@ type Form = {
 /** Turns what roots yield into rows to compare. One for an entity: it remembers the statements. */
 export class ExpectedRows {
   readonly #model: Model;
-  readonly #forms = new Map<string, Form>();
+  /** By table: mostly one. */
+  readonly #forms = new Map<string, Form[]>();
 
   constructor(model: Model) {
     this.#model = model;
@@ -52,24 +56,31 @@ export class ExpectedRows {
   }
 
   #formOf({ table: name, row }: PlannedRow): Form {
-    const signature = `${name} ${Object.keys(row).join(' ')}`;
-    let form = this.#forms.get(signature);
-    if (form === undefined) {
-      const table = this.#model.targets.get(name);
-      if (table === undefined)
-        throw new TandemError('TABLE_MISSING', { side: 'target', table: name });
-      const columns = writtenColumns(table, row);
-      const at = columns.findIndex((column) => column.name === 'deleted_at');
-      form = {
-        table,
-        columns,
-        comparison: new RowComparison(table, columns),
-        deletedAt: at === -1 ? null : at,
-      };
-      this.#forms.set(signature, form);
-    }
+    const known = this.#forms.get(name) ?? [];
+    const same = known.find(({ names }) => hasColumns(row, names));
+    if (same !== undefined) return same;
+    const table = this.#model.targets.get(name);
+    if (table === undefined)
+      throw new TandemError('TABLE_MISSING', { side: 'target', table: name });
+    const columns = writtenColumns(table, row);
+    const at = columns.findIndex((column) => column.name === 'deleted_at');
+    const form = {
+      names: Object.keys(row),
+      table,
+      columns,
+      comparison: new RowComparison(table, columns),
+      deletedAt: at === -1 ? null : at,
+    };
+    this.#forms.set(name, [...known, form]);
     return form;
   }
+}
+
+/** Asked of every row, so it makes nothing. */
+function hasColumns(row: TargetRow, names: readonly string[]): boolean {
+  let i = 0;
+  for (const name in row) if (name !== names[i++]) return false;
+  return i === names.length;
 }
 
 /** A reference whose parent is not there is null, as the list of unresolved ones says. */

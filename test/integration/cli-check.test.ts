@@ -240,6 +240,16 @@ test.each([
   expect((await work.check()).of(`target: ${name}`).status).toBe('ok');
 });
 
+test('target: a table that others refer to and that cannot mark what goes is a warning, and the advice mends it', async () => {
+  await using pair = await freshPair();
+  using work = await smallWorkplace(pair);
+  await work.run('setup');
+  const result = (await work.check()).of('target: removal');
+  expect(result).toMatchObject({ status: 'warning', found: /offices$/.exec(result.found)?.input });
+  await follow(pair.target, result.mend);
+  expect((await work.check()).of('target: removal').status).toBe('ok');
+});
+
 test('target: a table that is dropped after the setup is a failure; a limit of time a warning', async () => {
   await using pair = await freshPair();
   using work = await smallWorkplace(pair);
@@ -482,6 +492,30 @@ test.each<[string, string, [string, string][], RegExp]>([
       ],
     ],
     /another entity declares/,
+  ],
+  [
+    'patient',
+    'a sum of a target column that is not written',
+    [[`target: 'patients', from`, `target: 'patients', sums: { totl: 'office_id' }, from`]],
+    /sums patients\.totl, which map does not write/,
+  ],
+  [
+    'patient',
+    'a sum of a legacy column that is not selected',
+    [[`target: 'patients', from`, `target: 'patients', sums: { name: 'height' }, from`]],
+    /sums patient\.height, which it does not select/,
+  ],
+  [
+    'patient',
+    'a sum of texts',
+    [[`target: 'patients', from`, `target: 'patients', sums: { name: 'name' }, from`]],
+    /sums patient\.name, which is text and cannot be added up/,
+  ],
+  [
+    'office',
+    'sums of an entity that fans out',
+    [[`target: 'offices', from`, `target: 'offices', fanOut: true, sums: { name: 'id' }, from`]],
+    /declares sums, and a root of it may have several rows/,
   ],
   [
     'patient',
