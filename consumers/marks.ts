@@ -128,7 +128,7 @@ async function withVersions(
   const versions = new Map(rows.map((row) => [keyText(table, row), row.slice(table.keyLength)]));
   return lines.map((line) => {
     const [commit = '0/0', change = '0/0'] = versions.get(line[1] ?? '') ?? [];
-    const [entity = null, root = null, source = null, ...rest] = line;
+    const [entity = null, root = null, source = null, , , ...rest] = line;
     return [entity, root, source, commit, change, ...rest];
   });
 }
@@ -233,7 +233,8 @@ export function linesOf(model: Model, entity: DerivedEntity, roots: readonly Res
     }
     if (mapped.kind === 'excluded') lines.excluded.push([...start, mapped.rule]);
     if (mapped.kind === 'refused') {
-      lines.quarantine.push([...start, table.name, mapped.code, mapped.message]);
+      // The root's version stands between: `withVersions` reads it for those that are written.
+      lines.quarantine.push([...start, table.name, null, null, mapped.code, mapped.message]);
     }
     if (mapped.kind === 'rows') {
       for (const issue of mapped.issues) {

@@ -23,7 +23,7 @@ export type RootCount = {
   readonly inSeveral: number;
   /** Live target rows, without seeds that no root has adopted. Null for a fan-out. */
   readonly targetRows: number | null;
-  /** Live rows of refused roots: those of an earlier version stay. */
+  /** Live rows of refused roots, accepted ones too: those of an earlier version stay. */
   readonly keptRows: number;
   readonly sums: readonly Omit<SumProof, 'source'>[];
 };
@@ -53,10 +53,11 @@ function rootsSql(model: Model, entity: DerivedEntity, root: MirrorTable): strin
       `, r.${ident(of)}::numeric as v${i + 1}, t.${ident(column)}::numeric as t${i + 1}`,
   );
   const flags = LISTS.map((list) => `${list}.root_key is not null as is_${list}`);
-  return `select *, (is_live and not is_quarantine)::int
+  flags.push('quarantine.root_key is not null or accepted.root_key is not null as is_refused');
+  return `select *, (is_live and not is_refused)::int
       + ${LISTS.map((list) => `is_${list}::int`).join(' + ')} as ways
     from (select ${keyText} as key, ${isLive} as is_live, ${flags.join(', ')}${values.join('')}
-      from ${mirrorName(root)} as r ${live} ${LISTS.map(listed).join(' ')}
+      from ${mirrorName(root)} as r ${live} ${[...LISTS, 'accepted'].map(listed).join(' ')}
       where not r._deleted) as root`;
 }
 
@@ -76,19 +77,19 @@ export async function countRoots(
     ...amountOf(`h${i}`, `v${i + 1}`, 'is_held'),
     ...amountOf(`q${i}`, `v${i + 1}`, 'is_quarantine'),
     ...amountOf(`x${i}`, `v${i + 1}`, 'is_excluded'),
-    ...amountOf(`k${i}`, `t${i + 1}`, 'is_live and is_quarantine'),
+    ...amountOf(`k${i}`, `t${i + 1}`, 'is_live and is_refused'),
   ]);
   const totals = sums.flatMap(([column], i) => amountOf(`t${i}`, `t.${ident(column)}::numeric`));
   const [row = []] = await textRows(
     client,
     `with a as (select count(*) as roots,
-        count(*) filter (where is_live and not is_quarantine) as applied,
+        count(*) filter (where is_live and not is_refused) as applied,
         count(*) filter (where is_held) as held,
         count(*) filter (where is_quarantine) as quarantined,
         count(*) filter (where is_excluded) as excluded,
         count(*) filter (where ways = 0 and key <> all($2::text[])) as in_none,
         count(*) filter (where ways > 1 and key <> all($2::text[])) as in_several,
-        count(*) filter (where is_live and is_quarantine) as kept
+        count(*) filter (where is_live and is_refused) as kept
         ${amounts.map((it) => `, ${it}`).join('')}
       from (${rootsSql(model, entity, root)}) as root),
     b as (select count(*) as live ${totals.map((it) => `, ${it}`).join('')}

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { preparedRows } from '../../connectors/postgres/connection.ts';
 import { arrayLiteral } from '../../connectors/postgres/sql.ts';
+import { acceptedRule } from '../../consumers/accepted.ts';
 import { KEYS, MARKS, RENEWED, type Line, type Lines, type Mark } from '../../consumers/marks.ts';
 import type { MarkFault } from './target-proof.ts';
 
@@ -44,7 +45,38 @@ export function refusedRoots(present: PresentMarks): ReadonlyMap<string, string>
     const line = lines.find((it) => it[column] === 'TARGET_REFUSED_ROW');
     if (line !== undefined) refused.set(root, line[message] ?? '');
   }
+  for (const [root, rules] of rulesOf(present)) {
+    if (rules.has(acceptedRule('TARGET_REFUSED_ROW'))) refused.set(root, '');
+  }
   return refused;
+}
+
+/** By root: the rules by which it is excluded. */
+function rulesOf(present: PresentMarks): ReadonlyMap<string, ReadonlySet<string>> {
+  const rule = columnsOf('excluded').indexOf('rule');
+  const rules = new Map<string, ReadonlySet<string>>();
+  for (const [root, lines] of present.get('excluded') ?? []) {
+    rules.set(root, new Set(lines.map((line) => line[rule] ?? '')));
+  }
+  return rules;
+}
+
+/** Refusals that a person has accepted stand among the excluded, under the kind of error. */
+export function withAccepted(lines: Lines, present: PresentMarks): Lines {
+  if (lines.quarantine.length === 0) return lines;
+  const rules = rulesOf(present);
+  const code = columnsOf('quarantine').indexOf('error_class');
+  const ruleOf = (line: Line) => acceptedRule(line[code] ?? '');
+  const isAccepted = (line: Line) => rules.get(line[1] ?? '')?.has(ruleOf(line)) ?? false;
+  const accepted = lines.quarantine.filter(isAccepted);
+  return {
+    ...lines,
+    quarantine: lines.quarantine.filter((line) => !isAccepted(line)),
+    excluded: [
+      ...lines.excluded,
+      ...accepted.map((line) => [line[0] ?? null, line[1] ?? null, ruleOf(line)]),
+    ],
+  };
 }
 
 /** What the lists say of these roots against what they must say. */

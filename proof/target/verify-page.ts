@@ -11,8 +11,7 @@ import { targetName } from '../../consumers/write-rows.ts';
 import type { DerivedEntity } from '../../core/entity.ts';
 import type { Image } from '../../core/mirror-table.ts';
 import { formOf, uuidOf, type KeyForm } from '../../core/uuid.ts';
-import type { Lsn } from '../../core/version.ts';
-import { compareMarks, readMarks, refusedRoots } from './compare-marks.ts';
+import { compareMarks, readMarks, refusedRoots, withAccepted } from './compare-marks.ts';
 import { ExpectedRows, type RowGroup } from './expected-rows.ts';
 import { compareYielded } from './compare-yielded.ts';
 import type { Findings } from './findings.ts';
@@ -32,8 +31,6 @@ export type PageContext = {
 
 /** Ids that an entity gives out in a table: those of one identity, with keys of one form. */
 export type IdSpace = { readonly table: string; readonly identity: string; readonly form: KeyForm };
-
-const NO_STAMP = { commitLsn: 0n as Lsn, changeLsn: 0n as Lsn };
 
 /** Derives roots again, page by page, and compares rows and lists with what comes out. */
 export class PageCheck {
@@ -81,7 +78,7 @@ export class PageCheck {
     for (const root of new Set(unfit)) {
       findings.mark({ list: 'quarantine', kind: 'missing', root, of: null });
     }
-    const lines = linesOf(model, entity, resolved, NO_STAMP);
+    const lines = withAccepted(linesOf(model, entity, resolved), present);
     const shared = lines.issue.filter((line) => line[1] === SHARED_ISSUE);
     const own = { ...lines, issue: lines.issue.filter((line) => line[1] !== SHARED_ISSUE) };
     for (const fault of compareMarks(own, present)) findings.mark(fault);

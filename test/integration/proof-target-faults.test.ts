@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { acceptRoots } from '../../consumers/accepted.ts';
 import { buildModel, type Model } from '../../consumers/model.ts';
 import { entity } from '../../core/entity.ts';
 import { ref, row } from '../../core/outcome.ts';
@@ -246,6 +247,23 @@ test.each<[fault: string, sql: string, found: readonly string[]]>([
   const proof = await proofOf(bench);
   expect(faultLines(proof)).toEqual(found);
   expect(proof.agrees).toBe(found.length === 0);
+});
+
+test('refused roots that a person accepted are no fault, whatever had refused them', async () => {
+  const client = await bench.pair.target.client();
+  const found = await client.query<{ entity: string; error_class: string }>(
+    'select entity, error_class from tandem.quarantine',
+  );
+  const codes = new Set(found.rows.map((line) => line.error_class));
+  expect(codes).toContain('TARGET_REFUSED_ROW');
+  expect(codes).toContain('MAPPING_REJECTED_ROW');
+  for (const entity of new Set(found.rows.map((line) => line.entity))) {
+    const all = { keys: null, code: null, reason: 'test accounts', isCounted: true };
+    await acceptRoots(client, { entity, ...all });
+  }
+  const proof = await proofOf(bench);
+  expect(faultLines(proof)).toEqual([]);
+  expect([proof.agrees, proof.isSettled]).toEqual([true, true]);
 });
 
 test('rows of the new system are counted, and are no fault', async () => {
