@@ -8,6 +8,7 @@ import {
   type Database,
   type TextRow,
 } from '../connectors/postgres/connection.ts';
+import { rangeCondition } from '../connectors/postgres/key-range.ts';
 import { arrayLiteral, copyField, ident } from '../connectors/postgres/sql.ts';
 import { rootTable } from '../consumers/affected.ts';
 import type { Deriver } from '../consumers/derive.ts';
@@ -27,7 +28,6 @@ import {
   chunkBounds,
   finishChunk,
   openChunks,
-  rangeCondition,
   recordChunks,
   takeChunk,
   type Chunk,

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { arrayLiteral, ident, literal, qualified } from '../connectors/postgres/sql.ts';
+import { arrayLiteral, ident } from '../connectors/postgres/sql.ts';
 import { textRows } from '../connectors/postgres/connection.ts';
 import type { MirrorTable } from '../core/mirror-table.ts';
 
@@ -18,9 +18,6 @@ export type Chunk = {
 
 /** The key columns of the table to cut, and where it is. */
 export type Cut = { readonly from: string; readonly table: MirrorTable };
-
-/** Where the table is in the source. */
-export const sourceName = (table: MirrorTable): string => qualified(table.schema, table.relation);
 
 /** Every `rows`-th key, in key order: the upper bounds of all chunks but the last. */
 export async function chunkBounds(
@@ -122,21 +119,4 @@ export async function finishChunk(
      where stage = $1 and subject = $2 and number = $3`,
     [chunk.stage, chunk.subject, chunk.number, rows, version],
   );
-}
-
-/** A condition on the key columns, with literals: COPY takes no parameters. */
-export function rangeCondition(
-  table: MirrorTable,
-  chunk: Pick<Chunk, 'lower' | 'upper'>,
-  typeOf: (column: MirrorTable['columns'][number]) => string,
-): string {
-  const key = table.columns.slice(0, table.keyLength);
-  const names = key.map(({ name }) => ident(name)).join(', ');
-  const bound = (values: readonly string[]) =>
-    `(${key.map((column, i) => `${literal(values[i] ?? '')}::${typeOf(column)}`).join(', ')})`;
-  const parts = [
-    chunk.lower === null ? null : `(${names}) > ${bound(chunk.lower)}`,
-    chunk.upper === null ? null : `(${names}) <= ${bound(chunk.upper)}`,
-  ].filter((part) => part !== null);
-  return parts.length === 0 ? 'true' : parts.join(' and ');
 }

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { textRows } from '../connectors/postgres/connection.ts';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import type { Model } from '../consumers/model.ts';
-import { sourceName } from './chunks.ts';
+import { sourceName } from '../connectors/postgres/key-range.ts';
 
 export type BackfillEstimate = {
   readonly tables: readonly {

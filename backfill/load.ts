@@ -8,6 +8,7 @@ import {
   type Database,
 } from '../connectors/postgres/connection.ts';
 import { barrier } from '../connectors/postgres/barrier.ts';
+import { rangeCondition, sourceName } from '../connectors/postgres/key-range.ts';
 import { ident, literal } from '../connectors/postgres/sql.ts';
 import { mirrorName } from '../consumers/mirror-schema.ts';
 import type { MirrorTable } from '../core/mirror-table.ts';
@@ -17,9 +18,7 @@ import {
   chunkBounds,
   finishChunk,
   openChunks,
-  rangeCondition,
   recordChunks,
-  sourceName,
   takeChunk,
   type Chunk,
   type Stage,

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { chunkBounds, openChunks, rangeCondition, recordChunks } from '../../backfill/chunks.ts';
+import { chunkBounds, openChunks, recordChunks } from '../../backfill/chunks.ts';
+import { rangeCondition } from '../../connectors/postgres/key-range.ts';
 import { openClient, textRows } from '../../connectors/postgres/connection.ts';
 import { controlSchemaSql } from '../../consumers/control-schema.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
