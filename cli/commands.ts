@@ -57,6 +57,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/issues.ts')).issues,
   },
   {
+    name: 'verify',
+    summary: 'Prove that the mirror holds what the source holds, while both change',
+    load: async () => (await import('./commands/verify.ts')).verify,
+  },
+  {
     name: 'teardown',
     summary: 'Drop slot and publication; the data of the target stay',
     load: async () => (await import('./commands/teardown.ts')).teardown,

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command as Program, CommanderError, Option } from 'commander';
 import { TandemError } from '../core/errors.ts';
 import {
@@ -16,6 +15,7 @@ import { errorLines } from './print-error.ts';
 import { readSettings, secretsOf, type Reading } from './read-settings.ts';
 import { makeRedact, type Redact } from './redact.ts';
 import { didYouMean } from './similar.ts';
+import { tandemVersion } from './version.ts';
 
 export type Surroundings = Streams & {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -118,7 +118,7 @@ class Run {
       .description(
         'Keeps a re-modelled Supabase database in step with a legacy PostgreSQL database.',
       )
-      .version(version(), '-V, --version', 'show the version')
+      .version(tandemVersion(), '-V, --version', 'show the version')
       .helpOption('-h, --help', 'show help')
       .helpCommand('help [command]', 'show help for a command')
       .usage('<command> [options]')
@@ -210,12 +210,6 @@ function settingFlags(options: Record<string, unknown>): Partial<Record<SettingN
     if (typeof value === 'string') found[name] = value;
   }
   return found;
-}
-
-function version(): string {
-  const file = new URL('../package.json', import.meta.url);
-  const content: unknown = JSON.parse(readFileSync(file, 'utf8'));
-  return (content as { version: string }).version;
 }
 
 /** `tandem config | head` closes the pipe early; that is no failure of ours. */

@@ -9,6 +9,7 @@ const UNITS: Readonly<Record<string, Units>> = {
   create: { subjects: 'tables', items: 'rows' },
   load: { subjects: 'tables', items: 'rows' },
   derive: { subjects: 'entities', items: 'rows' },
+  verify: { subjects: 'tables', items: 'rows' },
   jobs: { subjects: '', items: 'done' },
 };
 const OTHER: Units = { subjects: 'parts', items: 'rows' };

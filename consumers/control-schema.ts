@@ -11,6 +11,7 @@ export function controlSchemaSql(): readonly string[] {
     `comment on schema tandem is 'Tandem: positions, progress, and what could not be applied yet'`,
     `comment on schema legacy is 'Tandem: twins of the mapped legacy tables, with the version of each row'`,
     ...TABLES,
+    ...proofTablesSql(),
     ...UUID_OF,
     ADVANCE,
     LOCK,
@@ -176,6 +177,28 @@ const TABLES: readonly string[] = [
   )`,
   `comment on table tandem.set_aside is 'indexes and foreign keys that the bulk derive dropped and will make again'`,
 ];
+
+/** What `tandem verify` remembers; it makes them itself where a target was set up before they were. */
+export function proofTablesSql(): readonly string[] {
+  return [
+    `create table if not exists tandem.proof (
+    id bigint generated always as identity primary key,
+    scope text not null,
+    seed integer not null,
+    started_at timestamptz not null default now(),
+    finished_at timestamptz,
+    verdict text,
+    summary jsonb
+  )`,
+    `create table if not exists tandem.proof_table (
+    proof bigint not null references tandem.proof (id) on delete cascade,
+    table_name text not null,
+    state jsonb not null,
+    primary key (proof, table_name)
+  )`,
+    `comment on table tandem.proof_table is 'how far a verification has come that is not finished: sums, names and keys, no values'`,
+  ];
+}
 
 /** 48 bits of the name's hash, version 8, the form of the key, variant, 62 bits of key: core/uuid.ts. */
 const UUID_OF: readonly string[] = [

@@ -11,13 +11,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   transforms: ['core'],
   consumers: ['core', 'connectors'],
   backfill: ['core', 'connectors', 'consumers'],
-  monitoring: ['core', 'connectors'],
   proof: ['core', 'connectors', 'consumers'],
+  monitoring: ['core', 'connectors'],
   cutover: ['core', 'connectors', 'consumers', 'backfill', 'monitoring', 'proof'],
   cli: [
     ...['core', 'connectors', 'transforms', 'consumers', 'backfill', 'monitoring', 'cutover'],
-    'proof',
-    'supabase',
+    ...['proof', 'supabase'],
   ],
   supabase: [],
   // The servers of the demo, to try an example out with.
@@ -45,6 +44,7 @@ test.each([
   ['connectors/kafka/source.ts', '../postgres/sql.ts'],
   ['consumers/apply.ts', '../transforms/task.ts'],
   ['monitoring/lag.ts', '../consumers/apply.ts'],
+  ['proof/mirror/settle.ts', '../../backfill/load.ts'],
   ['cli/main.ts', '../transforms/mapping.ts'],
   ['cli/main.ts', '../demo/main.ts'],
   ['demo/main.ts', '../test/harness/database.ts'],

@@ -1,0 +1,202 @@
+import type pg from 'pg';
+import { PostgresSourceReader } from '../../connectors/postgres/barrier.ts';
+import { openClient, textRows, type Database } from '../../connectors/postgres/connection.ts';
+import { sourceName } from '../../connectors/postgres/key-range.ts';
+import { identifySource } from '../../connectors/postgres/source-identity.ts';
+import { readPosition } from '../../consumers/position.ts';
+import { TandemError } from '../../core/errors.ts';
+import type { MirrorTable } from '../../core/mirror-table.ts';
+import type { Clock, Observer } from '../../core/ports.ts';
+import { formatLsn, type Lsn } from '../../core/version.ts';
+import { Pace, type Pacing } from './pace.ts';
+import { whyNotReady } from './ready.ts';
+import { agreeOnHashing } from './row-hash.ts';
+import type { Sample } from './sample.ts';
+import type { MirrorMismatch } from './settle.ts';
+import { StreamWatch } from './stream-watch.ts';
+import { emptyState, type TableState } from './table-state.ts';
+import { verifySince, verifyTable, type TableContext } from './verify-table.ts';
+
+export type VerifyMirrorOptions = {
+  readonly source: Database;
+  readonly target: Database;
+  readonly stream: string;
+  readonly tables: readonly MirrorTable[];
+  /** Rows of a range: the longest statement on either side. */
+  readonly rangeRows: number;
+  readonly pacing: Pacing;
+  readonly sample: Sample | null;
+  /** Only keys whose newest change in the mirror lies behind this place. */
+  readonly since: Lsn | null;
+  /** How often a key that changes again and again is looked at (default 8). */
+  readonly rounds?: number;
+  /** How long the stream may stand still, and a transaction of the source may take (default 30 s). */
+  readonly patienceMs?: number;
+  /** A heartbeat may be written to the source, so that an idle stream moves. */
+  readonly mayBeat: boolean;
+  /** Where an earlier pass stopped, by table. */
+  readonly resumeFrom?: ReadonlyMap<string, TableState>;
+  /** Keeps the state of a table after a range. */
+  readonly keep?: (table: string, state: TableState) => Promise<void>;
+  readonly observer: Observer;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+};
+
+export type TableProof = {
+  readonly table: string;
+  /** Rows that the source showed; with `since`, keys that were looked at. */
+  readonly rows: number;
+  readonly ranges: number;
+  readonly skippedRanges: number;
+  /** Sum of the hashes of the source's rows, free of order. */
+  readonly checksum: string;
+  readonly mismatches: readonly MirrorMismatch[];
+  /** There may be more than are listed: the rest of the table was not looked at. */
+  readonly isCutOff: boolean;
+  readonly unsettled: readonly (readonly string[])[];
+  readonly unsettledCount: number;
+  readonly openRanges: number;
+  /** Why something was left open; null: nothing was. */
+  readonly reason: string | null;
+  /** Why the table was not compared; null: it was. */
+  readonly notVerified: string | null;
+};
+
+export type MirrorProof = {
+  readonly tables: readonly TableProof[];
+  /** `hash64` or `md5`. */
+  readonly hashing: string;
+  /** Where the source's log ended when the first and after the last table was read. */
+  readonly from: string;
+  readonly until: string;
+  /** False: it was stopped before all tables were done. */
+  readonly isComplete: boolean;
+};
+
+const ROUNDS = 8;
+const PATIENCE_MS = 30_000;
+
+/**
+ * Proves that the mirror holds what the source holds, or names the rows that differ, while both
+ * change. Writes nothing but heartbeats; needs no process that streams, but without one it can only
+ * say which ranges agree.
+ *
+ * @throws TandemError `NOT_SET_UP`, `WRONG_SERVER`; failures of a statement, which name the table
+ */
+export async function verifyMirror(options: VerifyMirrorOptions): Promise<MirrorProof> {
+  const { clock, patienceMs = PATIENCE_MS, signal } = options;
+  const source = await openClient(options.source, 'verify');
+  try {
+    const target = await openClient(options.target, 'verify');
+    const reader = new PostgresSourceReader({
+      ...{ database: options.source, clock, signal, timeoutMs: patienceMs },
+    });
+    try {
+      await compareIdentity(options, source, target);
+      const watch = new StreamWatch({ ...options, source, target, patienceMs });
+      const pace = new Pace(options.pacing, clock, signal);
+      const hashing = await agreeOnHashing(source, target);
+      const rounds = options.rounds ?? ROUNDS;
+      const context = { ...options, source, target, reader, watch, pace, hashing, rounds };
+      return await verifyAll(options, context);
+    } finally {
+      await Promise.allSettled([reader.close(), target.end()]);
+    }
+  } finally {
+    await source.end();
+  }
+}
+
+async function compareIdentity(
+  { stream }: VerifyMirrorOptions,
+  source: pg.ClientBase,
+  target: pg.ClientBase,
+): Promise<void> {
+  const stored = await readPosition(target, stream);
+  if (stored === null) throw new TandemError('NOT_SET_UP', { stream });
+  const { systemIdentifier } = await identifySource(source);
+  if (systemIdentifier !== stored.systemIdentifier) {
+    throw new TandemError('WRONG_SERVER', {
+      expected: stored.systemIdentifier,
+      found: systemIdentifier,
+    });
+  }
+}
+
+async function verifyAll(
+  options: VerifyMirrorOptions,
+  context: Omit<TableContext, 'onRange'>,
+): Promise<MirrorProof> {
+  const { watch, hashing } = context;
+  const from = formatLsn(await watch.sourceEnd());
+  const tables: TableProof[] = [];
+  let isComplete = true;
+  for (const table of options.tables) {
+    const state = options.resumeFrom?.get(table.name) ?? emptyState();
+    let notVerified: string | null = null;
+    try {
+      options.signal.throwIfAborted();
+      notVerified = await whyNotReady(context.target, watch, table);
+      if (notVerified === null) {
+        await verifyOne(options, context, table, state);
+        // What a new copy has overwritten meanwhile says nothing.
+        notVerified = await whyNotReady(context.target, watch, table);
+      }
+    } catch (error) {
+      if (!options.signal.aborted) throw error;
+      isComplete = false;
+    }
+    if (isComplete || state.ranges > 0) tables.push(proofOf(table.name, state, notVerified));
+    if (!isComplete) break;
+  }
+  const until = isComplete ? await watch.sourceEnd() : watch.seenEnd;
+  return { tables, hashing: hashing.kind, from, until: formatLsn(until), isComplete };
+}
+
+async function verifyOne(
+  options: VerifyMirrorOptions,
+  context: Omit<TableContext, 'onRange'>,
+  table: MirrorTable,
+  state: TableState,
+): Promise<void> {
+  const { observer, since } = options;
+  const total = await estimatedRows(context.source, table);
+  const onRange = async (now: TableState) => {
+    const end = since === null ? Math.max(total, now.rows) : null;
+    observer.progress('verify', table.name, now.rows, now.isFinished ? now.rows : end);
+    await options.keep?.(table.name, now);
+  };
+  const whole = { ...context, onRange };
+  if (since === null) await verifyTable(whole, table, state);
+  else await verifySince(whole, table, since, state);
+  observer.event('verified', {
+    table: table.name,
+    rows: state.rows,
+    mismatches: state.mismatches.length,
+    unsettled: state.unsettledCount,
+  });
+}
+
+async function estimatedRows(source: pg.ClientBase, table: MirrorTable): Promise<number> {
+  const [row] = await textRows(
+    source,
+    'select greatest(reltuples, 0)::bigint from pg_class where oid = $1::regclass',
+    [sourceName(table)],
+  );
+  return Number(row?.[0] ?? 0);
+}
+
+function proofOf(table: string, state: TableState, notVerified: string | null): TableProof {
+  const { rows, ranges, skippedRanges, checksum, reason, openRanges, unsettledCount } = state;
+  if (notVerified !== null) {
+    return { ...proofOf(table, emptyState(), null), notVerified };
+  }
+  return {
+    ...{ table, rows, ranges, skippedRanges, checksum, reason, openRanges, unsettledCount },
+    mismatches: state.mismatches,
+    isCutOff: state.isCutOff,
+    unsettled: state.unsettled,
+    notVerified,
+  };
+}
