@@ -55,19 +55,29 @@ export async function sourceEnd(source: pg.ClientBase): Promise<string> {
   return row?.[0] ?? '0/0';
 }
 
-/** Whether the target has committed everything up to `lsn`, and no job is open. */
+/**
+ * Whether the target has committed everything up to `lsn`, and nothing is open: neither a copy, nor
+ * the derive of an entity, nor a job. The position alone does not say so: before the first stream it
+ * is that of the slot, which may be younger than `lsn` while not a row has been copied.
+ */
 export async function hasCaughtUp(
   target: pg.ClientBase,
   stream: string,
   lsn: string,
+  wanted: { readonly tables: readonly string[]; readonly entities: readonly string[] },
 ): Promise<boolean> {
   const [there] = await textRows(target, `select to_regclass('tandem.position') is not null`);
   if (there?.[0] !== 't') return false;
   const rows = await textRows(
     target,
     `select position from tandem.position where stream = $1 and position::pg_lsn >= $2::pg_lsn
-       and not exists (select from tandem.job)`,
-    [stream, lsn],
+       and not exists (select from tandem.job)
+       and not exists (select from unnest($3::text[]) as wanted (name) where not exists (
+         select from tandem.mirror where table_name = wanted.name and loaded_at is not null
+           and coalesce(read_until <= position::pg_lsn, true)))
+       and not exists (select from unnest($4::text[]) as wanted (name) where not exists (
+         select from tandem.entity where name = wanted.name and derived_at is not null))`,
+    [stream, lsn, wanted.tables, wanted.entities],
   );
   return rows.length > 0;
 }
