@@ -43,7 +43,7 @@ export function createContext(options: ContextOptions): Context & { close(): voi
     progress = made.progress;
     return made.observer;
   });
-  let stop: AbortSignal | undefined;
+  let stop: StopSignal | undefined;
 
   return {
     out: makeOutput(streams.stdout, options.redact),
@@ -53,9 +53,12 @@ export function createContext(options: ContextOptions): Context & { close(): voi
     config,
     mapping,
     observer,
-    stopSignal: () => (stop ??= listenForSignals()),
+    stopSignal: () => (stop ??= listenForSignals()).signal,
     confirm: (question) => ask(streams, question),
-    close: () => progress?.close(),
+    close() {
+      progress?.close();
+      stop?.release();
+    },
   };
 }
 
@@ -112,8 +115,10 @@ function rounded(line: { perSecond: number | null; secondsLeft: number | null })
   return { perSecond: round(line.perSecond), secondsLeft: round(line.secondsLeft) };
 }
 
+type StopSignal = { readonly signal: AbortSignal; readonly release: () => void };
+
 /** The first signal asks, the second ends the process at once. */
-function listenForSignals(): AbortSignal {
+function listenForSignals(): StopSignal {
   const controller = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => {
     if (controller.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
@@ -121,7 +126,11 @@ function listenForSignals(): AbortSignal {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  return controller.signal;
+  const release = () => {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  };
+  return { signal: controller.signal, release };
 }
 
 async function ask({ stdin, stderr }: Streams, question: string): Promise<boolean | null> {

@@ -1,6 +1,8 @@
 import type pg from 'pg';
 import { execute, textRows } from '../connectors/postgres/connection.ts';
+import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import { proofTablesSql } from '../consumers/control-schema.ts';
+import type { Clock } from '../core/ports.ts';
 import type { TableState } from './mirror/table-state.ts';
 import type { Verdict } from './report.ts';
 
@@ -53,18 +55,46 @@ export async function beginPass(client: pg.ClientBase, scope: string, seed: numb
   return { id: row?.[0] ?? '', seed, startedAt: row?.[1] ?? '', states: new Map() };
 }
 
-export async function keepState(
-  client: pg.ClientBase,
-  pass: Pass,
-  table: string,
-  state: TableState,
-): Promise<void> {
-  await execute(
-    client,
-    `insert into tandem.proof_table (proof, table_name, state) values ($1, $2, $3)
-     on conflict (proof, table_name) do update set state = excluded.state`,
-    [pass.id, table, JSON.stringify(state)],
-  );
+const KEEP_EVERY_MS = 1_000;
+
+/** Keeps how far a pass has come, once a second: what a kill loses is done again. */
+export class StateKeeper {
+  readonly #client: pg.ClientBase;
+  readonly #pass: Pass;
+  readonly #clock: Pick<Clock, 'now'>;
+  /** As text: the state in memory goes on to change within the next range. */
+  readonly #changed = new Map<string, string>();
+  #keptAt: number;
+
+  constructor(client: pg.ClientBase, pass: Pass, clock: Pick<Clock, 'now'>) {
+    this.#client = client;
+    this.#pass = pass;
+    this.#clock = clock;
+    this.#keptAt = clock.now();
+  }
+
+  async keep(table: string, state: TableState): Promise<void> {
+    this.#changed.set(table, JSON.stringify(state));
+    if (this.#clock.now() - this.#keptAt >= KEEP_EVERY_MS) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const states = [...this.#changed];
+    this.#changed.clear();
+    this.#keptAt = this.#clock.now();
+    if (states.length === 0) return;
+    await execute(
+      this.#client,
+      `insert into tandem.proof_table (proof, table_name, state)
+       select $1, name, state from unnest($2::text[], $3::jsonb[]) as given (name, state)
+       on conflict (proof, table_name) do update set state = excluded.state`,
+      [
+        this.#pass.id,
+        arrayLiteral(states.map(([table]) => table)),
+        arrayLiteral(states.map(([, state]) => state)),
+      ],
+    );
+  }
 }
 
 /** Notes how it ended; what it needed to go on is forgotten. */

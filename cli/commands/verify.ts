@@ -7,7 +7,7 @@ import type { Model } from '../../consumers/model.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import { formatLsn } from '../../core/version.ts';
 import { markdownOf } from '../../proof/markdown.ts';
-import { beginPass, findPass, finishPass, keepState, type Pass } from '../../proof/pass.ts';
+import { beginPass, findPass, finishPass, StateKeeper, type Pass } from '../../proof/pass.ts';
 import {
   mirrorVerdict,
   summaryOf,
@@ -77,10 +77,13 @@ type Work = {
 async function verifyAndTell(context: Context, work: Work): Promise<ExitCode> {
   const { options, target, signal } = work;
   const pass = await openPass(context, work);
+  const keeper = new StateKeeper(target, pass, systemClock);
   let report: ProofReport;
   try {
-    report = await prove(context, work, pass);
+    report = await prove(context, work, pass, keeper);
+    if (!report.mirror.isComplete) await keeper.flush();
   } catch (error) {
+    await keeper.flush().catch(() => undefined);
     context.notes.line('what is done is kept; `tandem verify --resume` goes on from here');
     throw error;
   }
@@ -95,7 +98,12 @@ async function verifyAndTell(context: Context, work: Work): Promise<ExitCode> {
   return EXITS[verdict];
 }
 
-async function prove(context: Context, work: Work, pass: Pass): Promise<ProofReport> {
+async function prove(
+  context: Context,
+  work: Work,
+  pass: Pass,
+  keeper: StateKeeper,
+): Promise<ProofReport> {
   const { options, tables, target, signal } = work;
   const config = await context.config();
   const sample = sampleOf(options.share, pass.seed);
@@ -107,7 +115,7 @@ async function prove(context: Context, work: Work, pass: Pass): Promise<ProofRep
     patienceMs: options.waitMs,
     mayBeat: config.heartbeatSeconds > 0,
     resumeFrom: pass.states,
-    keep: (table, state) => keepState(target, pass, table, state),
+    keep: (table, state) => keeper.keep(table, state),
     observer: await context.observer(),
     clock: systemClock,
     signal,

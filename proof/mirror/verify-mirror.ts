@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { PostgresSourceReader } from '../../connectors/postgres/barrier.ts';
 import { openClient, textRows, type Database } from '../../connectors/postgres/connection.ts';
 import { sourceName } from '../../connectors/postgres/key-range.ts';
+import { arrayLiteral } from '../../connectors/postgres/sql.ts';
 import { identifySource } from '../../connectors/postgres/source-identity.ts';
 import { readPosition } from '../../consumers/position.ts';
 import { TandemError } from '../../core/errors.ts';
@@ -130,7 +131,9 @@ async function verifyAll(
 ): Promise<MirrorProof> {
   const { watch, hashing } = context;
   const from = formatLsn(await watch.sourceEnd());
+  const start = options.clock.now();
   const tables: TableProof[] = [];
+  const estimates = await estimatedRows(context.source, options.tables);
   let isComplete = true;
   for (const table of options.tables) {
     const state = options.resumeFrom?.get(table.name) ?? emptyState();
@@ -139,9 +142,10 @@ async function verifyAll(
       options.signal.throwIfAborted();
       notVerified = await whyNotReady(context.target, watch, table);
       if (notVerified === null) {
-        await verifyOne(options, context, table, state);
+        await verifyOne(options, context, table, state, estimates.get(table.name) ?? 0);
         // What a new copy has overwritten meanwhile says nothing.
-        notVerified = await whyNotReady(context.target, watch, table);
+        const hasFaults = state.mismatches.length > 0;
+        notVerified = hasFaults ? await whyNotReady(context.target, watch, table) : null;
       }
     } catch (error) {
       if (!options.signal.aborted) throw error;
@@ -150,6 +154,11 @@ async function verifyAll(
     if (isComplete || state.ranges > 0) tables.push(proofOf(table.name, state, notVerified));
     if (!isComplete) break;
   }
+  options.observer.event('mirror verified', {
+    tables: tables.length,
+    rows: tables.reduce((sum, { rows }) => sum + rows, 0),
+    ms: options.clock.now() - start,
+  });
   const until = isComplete ? await watch.sourceEnd() : watch.seenEnd;
   return { tables, hashing: hashing.kind, from, until: formatLsn(until), isComplete };
 }
@@ -159,9 +168,9 @@ async function verifyOne(
   context: Omit<TableContext, 'onRange'>,
   table: MirrorTable,
   state: TableState,
+  total: number,
 ): Promise<void> {
   const { observer, since } = options;
-  const total = await estimatedRows(context.source, table);
   const onRange = async (now: TableState) => {
     const end = since === null ? Math.max(total, now.rows) : null;
     observer.progress('verify', table.name, now.rows, now.isFinished ? now.rows : end);
@@ -178,13 +187,18 @@ async function verifyOne(
   });
 }
 
-async function estimatedRows(source: pg.ClientBase, table: MirrorTable): Promise<number> {
-  const [row] = await textRows(
+async function estimatedRows(
+  source: pg.ClientBase,
+  tables: readonly MirrorTable[],
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await textRows(
     source,
-    'select greatest(reltuples, 0)::bigint from pg_class where oid = $1::regclass',
-    [sourceName(table)],
+    `select name, greatest(c.reltuples, 0)::bigint
+     from unnest($1::text[], $2::text[]) as given (name, place)
+       join pg_class c on c.oid = place::regclass`,
+    [arrayLiteral(tables.map(({ name }) => name)), arrayLiteral(tables.map(sourceName))],
   );
-  return Number(row?.[0] ?? 0);
+  return new Map(rows.map(([name, count]) => [name ?? '', Number(count)]));
 }
 
 function proofOf(table: string, state: TableState, notVerified: string | null): TableProof {

@@ -9,6 +9,7 @@ import { measureNative } from './measure-native.ts';
 import { measureRecovery } from './measure-recovery.ts';
 import { measureStream } from './measure-stream.ts';
 import { measureVerifyTarget } from './measure-verify-target.ts';
+import { measureVerify } from './measure-verify.ts';
 import { parseOptions, USAGE, type Options, type Section } from './options.ts';
 import { formatTable, type Line, type Measured } from './report.ts';
 import { formatProfile } from './summarize-profile.ts';
@@ -21,13 +22,21 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Measured>>> = 
   load: measureLoad,
   derive: measureDerive,
   'verify-target': measureVerifyTarget,
+  verify: measureVerify,
   stream: measureStream,
   latency: measureLatency,
   native: measureNative,
   recovery: measureRecovery,
 };
 /** These start from what a backfill leaves. */
-const AFTER_BACKFILL: readonly Section[] = ['derive', 'stream', 'latency', 'native', 'recovery'];
+const AFTER_BACKFILL: readonly Section[] = [
+  'derive',
+  'verify',
+  'stream',
+  'latency',
+  'native',
+  'recovery',
+];
 
 process.exitCode = await main(process.argv.slice(2));
 

@@ -5,6 +5,7 @@ export const SECTIONS = [
   'load',
   'derive',
   'verify-target',
+  'verify',
   'stream',
   'latency',
   'native',

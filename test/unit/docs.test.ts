@@ -145,10 +145,11 @@ function passage(file: string, from: string, to: string): string {
 
 /** Names of events, as the engine and the command line hand them to the log. */
 function loggedEvents(): string[] {
-  const files = ['cli', 'connectors', 'consumers', 'backfill', 'proof', 'monitoring'].flatMap((folder) =>
-    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts'))
-      .map((name) => `${folder}/${name}`),
+  const files = ['cli', 'connectors', 'consumers', 'backfill', 'proof', 'monitoring'].flatMap(
+    (folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.ts'))
+        .map((name) => `${folder}/${name}`),
   );
   const found = files.flatMap((file) =>
     [...read(file).matchAll(/(?:\.event\(\s*|\bevent: )'([^']+)'/g)].map(([, name]) => name ?? ''),
