@@ -40,6 +40,7 @@ const TRIALS: readonly Trial[] = [
   { when: 'streaming', command: 'run', prints: /"streaming"/ },
   { when: 'streaming', command: 'status', args: ['--caught-up'], prints: /caught up/ },
   { when: 'streaming', command: 'status', prints: /phase +streaming[^]*order_line/ },
+  { when: 'streaming', command: 'verify', prints: /the mirror agrees with the source/ },
   { when: 'stopped', command: 'status', prints: /phase +stopped/ },
   { when: 'stopped', command: 'teardown', args: ['--yes'], prints: /dropped slot/ },
 ];
