@@ -18,7 +18,8 @@ export async function persist(
       if (signal.aborted) return;
       if (!(error instanceof TandemError) || error.retry !== 'timed') throw error;
       const retryInMs = backoffMs(attempt, Math.random());
-      const facts = { error: error.message, hint: error.hint, attempt, retryInMs };
+      const { code, message, hint } = error;
+      const facts = { code, error: message, hint, attempt, retryInMs };
       observer.event('interrupted', facts, 'warn');
       await clock.sleep(retryInMs, signal);
     }

@@ -139,8 +139,9 @@ export class Applier {
     cursor.position = batch.position;
     observer.batch({
       events: tx.events,
+      changesByTable: tx.changes,
       transactionsBytes: batch.bytes,
-      rowsByEntity: tx.roots,
+      rowsByEntity: tx.outcomes,
       phaseMs: tx.phaseMs,
       position: batch.position,
       heartbeatLagMs: fence.heartbeatLagMs(batch),

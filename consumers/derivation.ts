@@ -77,9 +77,7 @@ export class Derivation {
       ? await this.#deriveCarefully(tx, roots)
       : await this.#deriver.derive(this.#context.client, roots, new Map(), false);
     tx.committed.push(result.committed);
-    for (const [entity, count] of result.roots) {
-      tx.roots.set(entity, (tx.roots.get(entity) ?? 0) + count);
-    }
+    for (const [entity, counts] of result.outcomes) tx.derived(entity, counts);
     if (result.arrivals.size > 0) await this.wake(tx, result.arrivals);
     if (result.gone.size > 0) await this.#journals.giveUp(this.#context.client, result.gone);
     for (const entity of result.quarantined) await this.#stopIfTooMany(entity);

@@ -3,8 +3,10 @@ import { execute, statementError, preparedRows } from '../connectors/postgres/co
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import type { DerivedEntity } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
+import type { Counts, RootOutcome } from '../core/ports.ts';
 import { uuidOf } from '../core/uuid.ts';
 import type { Roots } from './affected.ts';
+import { countOutcomes } from './count-outcomes.ts';
 import { Existence } from './existence.ts';
 import { TreeLoader } from './load-tree.ts';
 import { legacyKey, mapRoots, type Mapped, type PlannedRow } from './map-roots.ts';
@@ -32,8 +34,8 @@ export type DeriveResult = {
   readonly arrivals: Map<string, string[]>;
   /** Rows that will not come, by table: their root is not in the source any more. */
   readonly gone: Map<string, string[]>;
-  /** Roots derived, by entity. */
-  readonly roots: Map<string, number>;
+  /** Roots derived, by entity and by what became of them. */
+  readonly outcomes: Map<string, Counts<RootOutcome>>;
   readonly refused: Refused;
   /** Entities with roots that went to quarantine. */
   readonly quarantined: Set<string>;
@@ -100,7 +102,7 @@ export class Deriver {
     const result: DeriveResult = {
       arrivals: new Map(),
       gone: new Map(),
-      roots: new Map(),
+      outcomes: new Map(),
       refused: new Map(),
       quarantined: new Set(),
       committed: () => resolver.committed(),
@@ -114,8 +116,9 @@ export class Deriver {
       if (result.refused.size > 0) return result;
       await syncMarks(client, this.#model, entity, roots, await present);
       this.#noteGone(entity, roots, result.gone);
-      result.roots.set(entity.name, roots.length);
-      if (roots.some((root) => root.mapped.kind === 'refused')) result.quarantined.add(entity.name);
+      const outcomes = countOutcomes(roots);
+      result.outcomes.set(entity.name, outcomes);
+      if (outcomes.quarantined !== undefined) result.quarantined.add(entity.name);
     }
     return result;
   }

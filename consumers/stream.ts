@@ -36,7 +36,8 @@ export async function stream(options: StreamOptions): Promise<void> {
       if (!(error instanceof TandemError) || error.retry !== 'timed') throw error;
       attempt++;
       const ms = Math.round(pauseMs(attempt));
-      const facts = { error: error.message, hint: error.hint, attempt, retryInMs: ms };
+      const { code, message, hint } = error;
+      const facts = { code, error: message, hint, attempt, retryInMs: ms };
       observer.event('interrupted', facts, 'warn');
       await clock.sleep(ms, signal);
     }

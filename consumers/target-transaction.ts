@@ -1,6 +1,10 @@
 import type { ChangeEvent } from '../core/change-event.ts';
+import type { Counts, RootOutcome } from '../core/ports.ts';
 import type { Roots } from './affected.ts';
 import { AffectedRoots } from './affected-store.ts';
+
+type ChangeCounts = Partial<Record<ChangeEvent['kind'], number>>;
+type OutcomeCounts = Partial<Record<RootOutcome, number>>;
 
 /** What one target transaction gathers until it commits. */
 export class TargetTransaction {
@@ -10,7 +14,8 @@ export class TargetTransaction {
   readonly committed: (() => void)[] = [];
   /** Roots that the database refused because of another row, by entity. */
   refused = new Map<string, Roots>();
-  readonly roots = new Map<string, number>();
+  readonly changes = new Map<string, ChangeCounts>();
+  readonly outcomes = new Map<string, OutcomeCounts>();
   readonly phaseMs: Record<string, number> = {};
   events = 0;
   isFenced = false;
@@ -23,6 +28,26 @@ export class TargetTransaction {
   /** Counts events that are about to be merged. */
   note(events: readonly ChangeEvent[]): void {
     this.events += events.length;
+    let table: string | null = null;
+    let counts: ChangeCounts = {};
+    for (const event of events) {
+      // Changes of one table mostly come together.
+      if (event.table.name !== table) {
+        table = event.table.name;
+        counts = this.changes.get(table) ?? {};
+        this.changes.set(table, counts);
+      }
+      counts[event.kind] = (counts[event.kind] ?? 0) + 1;
+    }
+  }
+
+  /** Counts what became of an entity's roots. */
+  derived(entity: string, added: Counts<RootOutcome>): void {
+    const counts = this.outcomes.get(entity) ?? {};
+    this.outcomes.set(entity, counts);
+    for (const [outcome, count] of Object.entries(added) as [RootOutcome, number][]) {
+      counts[outcome] = (counts[outcome] ?? 0) + count;
+    }
   }
 
   /** The refused roots, to be tried again. */

@@ -78,10 +78,16 @@ export interface Observer {
   /** A batch that was committed: changes by table, rows by entity and outcome, phase durations. */
   batch(report: BatchReport): void;
 }
+/** What became of a derived root. `removed`: the source does not have it any more. */
+export type RootOutcome = 'applied' | 'held' | 'excluded' | 'quarantined' | 'removed';
+export type Counts<K extends string> = Readonly<Partial<Record<K, number>>>;
 export type BatchReport = {
   readonly events: number;
+  /** Changes by legacy table and by what the source did. */
+  readonly changesByTable: ReadonlyMap<string, Counts<ChangeEvent['kind']>>;
   readonly transactionsBytes: number;
-  readonly rowsByEntity: ReadonlyMap<string, number>;
+  /** Roots by entity and outcome; one that the batch derived twice counts twice. */
+  readonly rowsByEntity: ReadonlyMap<string, Counts<RootOutcome>>;
   readonly phaseMs: Readonly<Record<string, number>>;
   readonly position: Position;
   readonly heartbeatLagMs: number | null;

@@ -21,6 +21,8 @@ import type {
   Observer,
   Position,
   SourceReader,
+  Counts,
+  RootOutcome,
 } from '../../core/ports.ts';
 import { readUsages } from '../../core/usage.ts';
 import type { Lsn, Version } from '../../core/version.ts';
@@ -53,7 +55,14 @@ export class Notes implements Observer {
   }
   /** Roots that the newest batch derived, by entity. */
   get derived(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.batches.at(-1)?.rowsByEntity ?? []);
+    const sum = (counts: Counts<RootOutcome>) =>
+      Object.values(counts).reduce((all, count) => all + count, 0);
+    return Object.fromEntries(
+      [...(this.batches.at(-1)?.rowsByEntity ?? [])].map(([entity, counts]) => [
+        entity,
+        sum(counts),
+      ]),
+    );
   }
   named(name: string): readonly Facts[] {
     return this.events.filter((event) => event.name === name).map((event) => event.facts);

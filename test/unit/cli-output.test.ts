@@ -45,8 +45,9 @@ test('the level decides what is written; batches are details', async () => {
   const report = {
     ...{
       events: 5,
+      changesByTable: new Map([['tasks', { update: 5 }]]),
       transactionsBytes: 100,
-      rowsByEntity: new Map([['task', 5]]),
+      rowsByEntity: new Map([['task', { applied: 4, held: 1 }]]),
       phaseMs: { merge: 1 },
     },
     ...{ position: '0/1' as never, heartbeatLagMs: null },
@@ -62,7 +63,7 @@ test('the level decides what is written; batches are details', async () => {
   expect(JSON.parse(all[0] ?? '')).toMatchObject({
     event: 'batch.committed',
     changes: 5,
-    rows: { task: 5 },
+    rows: { task: { applied: 4, held: 1 } },
   });
   expect(await logged({ level: 'silent' }, write)).toEqual([]);
 });

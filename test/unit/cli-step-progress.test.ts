@@ -74,6 +74,7 @@ test('a log line goes above the bars while there are any, plainly else, and none
 const report = (events: number, heartbeatLagMs: number | null): BatchReport => ({
   events,
   transactionsBytes: 0,
+  changesByTable: new Map(),
   rowsByEntity: new Map(),
   phaseMs: {},
   position: '0/1' as BatchReport['position'],
