@@ -41,6 +41,9 @@ export function buildConfig(reading: Reading, workFolder: string): Config {
     statusSeconds: settings.STATUS_SECONDS,
     onTruncate: settings.ON_TRUNCATE,
     stopShare: settings.STOP_SHARE,
+    metricsPort: settings.METRICS_PORT ?? null,
+    metricsHost: settings.METRICS_HOST,
+    readySeconds: settings.READY_SECONDS,
     logLevel: settings.LOG_LEVEL,
     logFormat: settings.LOG_FORMAT,
   };

@@ -29,6 +29,11 @@ export type Config = {
   readonly onTruncate: (typeof ON_TRUNCATE)[number];
   /** Share of refused rows, 0 to 1, at which an entity stops. */
   readonly stopShare: number;
+  /** Null: no metrics are served. */
+  readonly metricsPort: number | null;
+  readonly metricsHost: string;
+  /** As old may the newest heartbeat be of a target that is up to date. */
+  readonly readySeconds: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly logFormat: (typeof LOG_FORMATS)[number];
 };
@@ -55,9 +60,10 @@ export const GROUPS = [
   'Mapping',
   'Limits',
   'Behaviour',
+  'Metrics',
   'Logs',
 ] as const;
-const [SOURCE, TARGET, STREAM, MAPPING, LIMITS, BEHAVIOUR, LOGS] = GROUPS;
+const [SOURCE, TARGET, STREAM, MAPPING, LIMITS, BEHAVIOUR, METRICS, LOGS] = GROUPS;
 const ON_TRUNCATE = ['stop', 'apply', 'ignore'] as const;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 const LOG_FORMATS = ['auto', 'json', 'pretty'] as const;
@@ -340,6 +346,26 @@ export const settingsSchema = z.strictObject({
     example: '0.05',
     value: 'share',
     default: '0.05',
+  }),
+  METRICS_PORT: optional(whole(1, 65535), {
+    group: METRICS,
+    help: 'Port on which `tandem run` and `tandem backfill` serve /metrics, /healthz and /readyz. If not given: none.',
+    example: '9464',
+    value: 'port',
+  }),
+  METRICS_HOST: withDefault(words, {
+    group: METRICS,
+    help: 'Address on which they are served. In a container 0.0.0.0: whoever can reach it sees names of tables and entities, and counts.',
+    example: '0.0.0.0',
+    value: 'address',
+    default: '127.0.0.1',
+  }),
+  READY_SECONDS: withDefault(whole(1, 86_400), {
+    group: METRICS,
+    help: '/readyz: how old the newest heartbeat in the target may be.',
+    example: '30',
+    value: 'seconds',
+    default: '30',
   }),
   STATUS_SECONDS: withDefault(whole(1, 3600), {
     group: LOGS,

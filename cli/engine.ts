@@ -1,12 +1,12 @@
-import type pg from 'pg';
 import { backoffMs } from '../connectors/postgres/backoff.ts';
 import { PostgresSourceReader } from '../connectors/postgres/barrier.ts';
-import { openClient, textRows } from '../connectors/postgres/connection.ts';
+import { openClient } from '../connectors/postgres/connection.ts';
 import { runHeartbeat } from '../connectors/postgres/heartbeat.ts';
 import { judgeSlot } from '../connectors/postgres/judge-slot.ts';
 import { mirrorTables } from '../connectors/postgres/mirror-tables.ts';
 import { PostgresSource } from '../connectors/postgres/replication-source.ts';
 import { readSlot } from '../connectors/postgres/slot.ts';
+import { clockAheadMs } from '../connectors/postgres/source-clock.ts';
 import { identifySource } from '../connectors/postgres/source-identity.ts';
 import { backfill, remaining, type Remaining } from '../backfill/backfill.ts';
 import { Applier } from '../consumers/apply.ts';
@@ -23,7 +23,7 @@ import { stream, type Session } from '../consumers/stream.ts';
 import { readTargetTables } from '../consumers/target-tables.ts';
 import type { Mapping } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
-import type { Clock, Observer } from '../core/ports.ts';
+import type { ChangeSource, Clock, Observer } from '../core/ports.ts';
 import { readUsages } from '../core/usage.ts';
 import { parseLsn } from '../core/version.ts';
 import type { Config } from './config.ts';
@@ -34,6 +34,8 @@ export type EngineContext = {
   readonly mapping: Mapping;
   readonly observer: Observer;
   readonly clock: Clock;
+  /** Put around the source of the stream. */
+  readonly watch?: (source: ChangeSource) => ChangeSource;
 };
 
 /** Root rows that a worker of the bulk derive has in memory. */
@@ -87,6 +89,11 @@ export class Engine {
     } finally {
       await source.end();
     }
+  }
+
+  /** The same engine, telling somebody else. */
+  telling(observer: Observer): Engine {
+    return new Engine({ ...this.#context, observer }, this.#model);
   }
 
   get model(): Model {
@@ -232,7 +239,7 @@ export class Engine {
       clock,
       statusIntervalMs: config.statusSeconds * 1000,
     });
-    return { source, applier, close };
+    return { source: this.#context.watch?.(source) ?? source, applier, close };
   }
 
   async #applier(
@@ -263,11 +270,4 @@ export class Engine {
       throw error;
     }
   }
-}
-
-/** How far the source's clock is ahead of ours, to within half a round trip. */
-async function clockAheadMs(source: pg.Client, clock: Clock): Promise<number> {
-  const before = clock.now();
-  const [row] = await textRows(source, 'select extract(epoch from clock_timestamp()) * 1000');
-  return Number(row?.[0] ?? before) - (before + clock.now()) / 2;
 }

@@ -146,6 +146,10 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'Give the key as the list prints it; of several columns it is a JSON array in quotes, for example \'["1","2"]\'.',
   },
+  PORT_UNAVAILABLE: {
+    retry: 'manual',
+    hint: 'Metrics cannot be served there: another process has the port (EADDRINUSE), or the address is not one of this machine. Change METRICS_PORT or METRICS_HOST.',
+  },
   TIMED_OUT: { retry: 'manual', hint: 'It did not happen within the time given.' },
 } as const satisfies Record<string, ErrorPolicy>;
 

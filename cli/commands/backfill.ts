@@ -9,6 +9,7 @@ import { Engine } from '../engine.ts';
 import { didYouMean } from '../similar.ts';
 import { recordRun } from '../record-run.ts';
 import { formatCount, formatSeconds, formatSize } from '../units.ts';
+import { withMetrics } from '../with-metrics.ts';
 
 /** `tandem backfill`: loads the mirror and derives all entities; goes on where it stopped. */
 export const backfill: Command = {
@@ -48,8 +49,11 @@ export const backfill: Command = {
       return EXIT.ok;
     }
     const start = Date.now();
+    const reported = { config, mapping, observer, clock: systemClock };
     try {
-      await recordRun(config, 'backfill', () => engine.backfill(signal));
+      await withMetrics(reported, (watched) =>
+        recordRun(config, 'backfill', () => engine.telling(watched.observer).backfill(signal)),
+      );
     } catch (error) {
       if (!signal.aborted) throw error;
       context.notes.line('stopped; `tandem backfill` or `tandem run` goes on from here');

@@ -4,6 +4,7 @@ import { Engine } from '../engine.ts';
 import { persist } from '../persist.ts';
 import { recordRun } from '../record-run.ts';
 import { setUp } from '../setup.ts';
+import { withMetrics } from '../with-metrics.ts';
 
 /**
  * `tandem run`: the main job. Sets up and loads what is missing, then streams until stopped.
@@ -19,31 +20,31 @@ export const run: Command = {
     const signal = context.stopSignal();
     const config = await context.config();
     const loaded = await context.mapping();
-    const observer = await context.observer();
-    hardStop(context, signal);
-    await setUp({
-      config,
-      loaded,
-      slot: 'keep',
-      report: ({ step, outcome, detail }) => observer.event('setup', { step, outcome, detail }),
-      waiting: (pids) =>
-        observer.event('slot waits for open transactions', { pids: pids.join(' ') }, 'warn'),
-    });
-    // Both were reachable; from here on a server that is away for a while is waited for.
-    const clock = systemClock;
     const { mapping } = loaded;
-    await persist(
-      async () => {
-        const engine = await Engine.open({ config, mapping, observer, clock });
+    const clock = systemClock;
+    hardStop(context, signal);
+    const reported = { config, mapping, observer: await context.observer(), clock };
+    await withMetrics(reported, async ({ observer, watch }) => {
+      await setUp({
+        config,
+        loaded,
+        slot: 'keep',
+        report: ({ step, outcome, detail }) => observer.event('setup', { step, outcome, detail }),
+        waiting: (pids) =>
+          observer.event('slot waits for open transactions', { pids: pids.join(' ') }, 'warn'),
+      });
+      // Both were reachable; from here on a server that is away for a while is waited for.
+      const work = async () => {
+        const engine = await Engine.open({ config, mapping, observer, clock, watch });
         const { tables, entities } = await engine.remaining();
         if (tables.length + entities.length > 0) {
           await recordRun(config, 'backfill', () => engine.backfill(signal));
         }
         await recordRun(config, 'stream', () => engine.stream(signal));
-      },
-      { signal, clock, observer },
-    );
-    observer.event('stopped', {});
+      };
+      await persist(work, { signal, clock, observer });
+      observer.event('stopped', {});
+    });
     return EXIT.ok;
   },
 };

@@ -1,0 +1,89 @@
+import type { Mapping } from '../core/entity.ts';
+import type { Clock, Observer } from '../core/ports.ts';
+import { Heartbeats } from '../monitoring/health/heartbeats.ts';
+import { Liveness } from '../monitoring/health/liveness.ts';
+import { missingToBeReady } from '../monitoring/health/readiness.ts';
+import { createMetrics } from '../monitoring/metrics/metrics.ts';
+import { measured } from '../monitoring/metrics/observe.ts';
+import { showAccount, showSample } from '../monitoring/metrics/show-sample.ts';
+import { jsonPage, servePages, type Pages } from '../monitoring/metrics-server.ts';
+import { Sampler, type Sample } from '../monitoring/sample/sampler.ts';
+import { WalBudget } from '../monitoring/sample/wal-budget.ts';
+import type { Config } from './config.ts';
+import type { Watched } from './with-metrics.ts';
+
+export type MonitorContext = {
+  readonly config: Config;
+  readonly mapping: Mapping;
+  readonly observer: Observer;
+  readonly clock: Clock;
+};
+
+/** The parts that count, look and answer, put together. */
+export async function startMonitor(
+  { config, mapping, observer, clock }: MonitorContext,
+  port: number,
+): Promise<{ readonly watched: Watched; readonly close: () => Promise<void> }> {
+  const metrics = createMetrics();
+  // A rate can be told from the first failure on only where there was a zero before it.
+  for (const { name } of mapping.entities) metrics.chunkFailures.inc({ entity: name }, 0);
+  const heartbeats = new Heartbeats(config.heartbeatSeconds > 0);
+  const liveness = new Liveness(clock);
+  const budget = new WalBudget();
+  let latest: Sample | null = null;
+  const pages: Pages = {
+    '/metrics': async () => {
+      const ageMs = heartbeats.age(clock.now());
+      metrics.lagSeconds.set(ageMs === null ? null : ageMs / 1000);
+      const { registry } = metrics;
+      return { status: 200, type: registry.contentType, body: await registry.metrics() };
+    },
+    '/healthz': () => {
+      const verdict = liveness.judge();
+      return jsonPage(verdict.alive ? 200 : 503, verdict);
+    },
+    '/readyz': () => {
+      const nowMs = clock.now();
+      const limitMs = config.readySeconds * 1000;
+      const age = { areSent: heartbeats.areSent, ageMs: heartbeats.age(nowMs) };
+      const facts = { mapping, nowMs, limitMs, sample: latest, heartbeats: age };
+      const missing = missingToBeReady(facts);
+      return jsonPage(missing.length === 0 ? 200 : 503, { ready: missing.length === 0, missing });
+    },
+  };
+  const server = await servePages(pages, { host: config.metricsHost, port });
+  const watching = measured(observer, { metrics, heartbeats, clock });
+  const at = { host: config.metricsHost, port: server.port };
+  watching.event('metrics.served', { ...at, pages: Object.keys(pages).join(' ') });
+  const over = new AbortController();
+  const sampler = new Sampler({
+    ...{ source: config.source, target: config.target },
+    ...{ stream: config.stream, slot: config.slot, mapping, clock },
+    observer: watching,
+    signal: over.signal,
+    onSample(sample) {
+      latest = sample;
+      noteHeartbeat(heartbeats, sample);
+      showSample(metrics, sample, { mapping, budget });
+    },
+    onAccount: (accounts, atMs) => showAccount(metrics, accounts, atMs),
+  });
+  const sampling = sampler.run();
+  // Thrown by `close`; until then it is nobody's.
+  sampling.catch(() => undefined);
+  return {
+    watched: { observer: watching, watch: (source) => liveness.watch(source) },
+    async close() {
+      over.abort();
+      await Promise.all([sampling, server.close()]);
+    },
+  };
+}
+
+/** A process that has just started learns from the target how old the newest heartbeat is. */
+function noteHeartbeat(heartbeats: Heartbeats, { source, target, atMs }: Sample): void {
+  if (!('value' in source) || !('value' in target)) return;
+  const sentAtMs = target.value?.heartbeatAtMs ?? null;
+  if (sentAtMs === null) return;
+  heartbeats.note(atMs + source.value.clockAheadMs - sentAtMs, atMs);
+}

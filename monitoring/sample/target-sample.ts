@@ -1,0 +1,101 @@
+import type pg from 'pg';
+import { textRows } from '../../connectors/postgres/connection.ts';
+import type { Mapping } from '../../core/entity.ts';
+import { parseLsn, type Lsn } from '../../core/version.ts';
+
+export const LISTS = ['held', 'unresolved', 'quarantine'] as const;
+export type List = (typeof LISTS)[number];
+export const ENTITY_STATES = ['active', 'paused', 'stopped'] as const;
+
+export type ListSample = {
+  readonly list: List;
+  readonly entity: string;
+  readonly rows: number;
+  readonly oldestSeconds: number;
+};
+
+/** What the target says at one moment. */
+export type TargetSample = {
+  readonly position: Lsn;
+  /** Of the newest heartbeat: when it was sent, by the source's clock; null without any. */
+  readonly heartbeatAtMs: number | null;
+  readonly heartbeatDelayMs: number | null;
+  readonly tables: number;
+  readonly loadedTables: number;
+  /** The stream has passed the place where the last chunk was read. */
+  readonly isConsistent: boolean;
+  readonly openJobs: number;
+  readonly oldestJobSeconds: number | null;
+  readonly lists: readonly ListSample[];
+  /** Those that the target has heard of. */
+  readonly entities: ReadonlyMap<string, { readonly state: string; readonly isDerived: boolean }>;
+};
+
+/** Null where the stream is not set up. */
+export async function sampleTarget(
+  client: pg.ClientBase,
+  stream: string,
+): Promise<TargetSample | null> {
+  const [there] = await textRows(client, `select to_regclass('tandem.position') is not null`);
+  if (there?.[0] !== 't') return null;
+  const [row] = await textRows(
+    client,
+    `select position, extract(epoch from heartbeat_at) * 1000, extract(epoch from heartbeat_lag) * 1000,
+       (select count(*) from tandem.mirror), (select count(loaded_at) from tandem.mirror),
+       (select coalesce(bool_and(loaded_at is not null and read_until <= position::pg_lsn), false)
+        from tandem.mirror),
+       (select count(*) from tandem.job),
+       (select extract(epoch from clock_timestamp() - min(created_at)) from tandem.job)
+     from tandem.position where stream = $1`,
+    [stream],
+  );
+  if (row === undefined) return null;
+  const [position, heartbeatAt, delay, tables, loaded, isConsistent, jobs, oldestJob] = row;
+  const entities = await textRows(
+    client,
+    'select name, state, derived_at is not null from tandem.entity',
+  );
+  return {
+    position: parseLsn(position ?? ''),
+    heartbeatAtMs: numberOf(heartbeatAt),
+    heartbeatDelayMs: numberOf(delay),
+    tables: Number(tables),
+    loadedTables: Number(loaded),
+    isConsistent: isConsistent === 't',
+    openJobs: Number(jobs),
+    oldestJobSeconds: numberOf(oldestJob),
+    lists: await sampleLists(client),
+    entities: new Map(
+      entities.map(([name, state, isDerived]) => [
+        name ?? '',
+        { state: state ?? '', isDerived: isDerived === 't' },
+      ]),
+    ),
+  };
+}
+
+async function sampleLists(client: pg.ClientBase): Promise<ListSample[]> {
+  const rows = await textRows(
+    client,
+    LISTS.map(
+      (list) =>
+        `select '${list}', entity, count(*), extract(epoch from clock_timestamp() - min(first_seen_at))
+         from tandem.${list} group by entity`,
+    ).join(' union all '),
+  );
+  return rows.map(([list, entity, count, age]) => ({
+    list: list as List,
+    entity: entity ?? '',
+    rows: Number(count),
+    oldestSeconds: Number(age),
+  }));
+}
+
+const numberOf = (text: string | null | undefined) => (text == null ? null : Number(text));
+
+/** Entities that the backfill has still to derive. */
+export function underived(mapping: Mapping, { entities }: TargetSample): readonly string[] {
+  return mapping.entities
+    .filter(({ kind, name }) => kind === 'derived' && entities.get(name)?.isDerived !== true)
+    .map(({ name }) => name);
+}
