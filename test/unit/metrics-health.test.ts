@@ -161,10 +161,14 @@ test('a watched source ends as the source itself does, also while it is waited f
     confirm: async () => undefined,
   };
   const options = { maxBytes: 1, maxEvents: 1, signal: over.signal };
-  const watched = new Liveness({ now: () => 0 }).watch(waiting);
+  let now = 0;
+  const liveness = new Liveness({ now: () => now });
+  const watched = liveness.watch(waiting);
   const iterator = watched.batches('0/0' as Position, options)[Symbol.asyncIterator]();
   await iterator.next();
   const next = iterator.next();
+  now = 86_400_000;
+  expect(liveness.judge()).toEqual({ alive: true, loop: 'waits for changes' });
   const ended = iterator.return?.();
   over.abort();
   expect([(await next).done, (await ended)?.done, isClosed]).toEqual([true, true, true]);
