@@ -128,11 +128,12 @@ async function planTable(
   const stage: Stage = row?.[0] === 't' ? 'reload' : 'load';
   const cut = { from: sourceName(table), table };
   const bounds = await fromSource(table, () => chunkBounds(source, cut, context.chunkRows));
-  await recordChunks(target, stage, table.name, bounds);
-  // A row that is copied gets its version by default: nothing has to be added to the stream.
+  // A row that is copied gets its version by default: nothing has to be added to the stream. Set
+  // first: once the chunks are recorded, a restart goes on with them.
   await target.query(
     `alter table ${mirrorName(table)} alter column _commit_lsn set default ${literal(formatLsn(context.consistentPoint))}`,
   );
+  await recordChunks(target, stage, table.name, bounds);
   const { open } = await openChunks(target, stage, table.name);
   return { chunks: open, done: 0, left: open.length, total: await estimatedRows(source, table) };
 }
