@@ -1,4 +1,4 @@
-import { openClient } from '../connectors/postgres/connection.ts';
+import { textRows, withClient, type SqlValue } from '../connectors/postgres/connection.ts';
 import { TandemError } from '../core/errors.ts';
 import type { Config } from './config.ts';
 
@@ -29,12 +29,9 @@ export async function recordRun<T>(
   }
 }
 
-async function write(config: Config, sql: string, values: readonly unknown[]): Promise<string> {
-  const client = await openClient(config.target, 'run');
-  try {
-    const { rows } = await client.query<{ id: string }>(sql, [...values]);
-    return rows[0]?.id ?? '';
-  } finally {
-    await client.end();
-  }
+async function write(config: Config, sql: string, values: readonly SqlValue[]): Promise<string> {
+  return withClient(config.target, 'run', async (client) => {
+    const [row] = await textRows(client, sql, values);
+    return row?.[0] ?? '';
+  });
 }

@@ -26,6 +26,13 @@ const SESSION = [
   '-c search_path=pg_catalog',
 ].join(' ');
 
+/**
+ * Limits that a role or a database may bring along, and that not every server knows: a batch may
+ * take longer, and a session of ours may have nothing to do for longer.
+ */
+const NO_TIMEOUTS = `select set_config(name, '0', false) from pg_settings
+  where name in ('transaction_timeout', 'idle_session_timeout') and setting <> '0'`;
+
 /** Values stay PostgreSQL's text; the caller knows the types. */
 export const TEXT_TYPES: pg.CustomTypesConfig = { getTypeParser: () => (value: unknown) => value };
 
@@ -67,7 +74,32 @@ export async function openClient(
   } catch (error) {
     throw connectionError(database, error);
   }
+  try {
+    await client.query(NO_TIMEOUTS);
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw statementError(database.side, error, 'connect');
+  }
   return client;
+}
+
+/**
+ * A session for as long as `work` takes. What goes wrong there is named by its side, so that the
+ * caller knows whether it may pass.
+ */
+export async function withClient<T>(
+  database: Database,
+  purpose: string,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = await openClient(database, purpose);
+  try {
+    return await work(client);
+  } catch (error) {
+    throw statementError(database.side, error, purpose);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
 }
 
 const turns = new WeakMap<pg.ClientBase, Promise<unknown>>();
@@ -186,6 +218,9 @@ export function statementError(side: Side, error: unknown, step: string): Tandem
     const value = (error as Record<string, unknown>)[field];
     if (typeof value === 'string') details[field] = value;
   }
+  // An unknown column has no field: its name is what the message quotes, in every language.
+  const [, unknown] = (sqlstate === '42703' && /["«„]([^"»“]+)["»“]/.exec(message)) || [];
+  if (unknown !== undefined) details['column'] ??= unknown;
   return new TandemError(codeFor(side, sqlstate, message), details, error);
 }
 
