@@ -112,7 +112,11 @@ export class Deriver {
       const present = presentMarks(client, entity, roots);
       present.catch(() => undefined);
       const likely = carefully ? undefined : affected.get(entity.name)?.changed;
-      await this.#write(client, entity, roots, resolver, result, carefully, likely);
+      try {
+        await this.#write(client, entity, roots, resolver, result, carefully, likely);
+      } catch (error) {
+        throw carefully ? stoppedBy(entity, error) : error;
+      }
       if (result.refused.size > 0) return result;
       await syncMarks(client, this.#model, entity, roots, await present);
       this.#noteGone(entity, roots, result.gone);
@@ -306,7 +310,7 @@ export class Deriver {
       return fresh;
     } catch (error) {
       const named = statementError('target', error, 'upsert');
-      if (named.retry === 'timed') throw named;
+      if (named.retry === 'timed' || isAboutTheTable(named)) throw named;
       await execute(client, 'rollback to savepoint narrowing');
       const [only, ...others] = lines;
       if (only !== undefined && others.length === 0) {
@@ -329,6 +333,20 @@ export class Deriver {
     const second = await part(half, lines.length);
     return [...first, ...second];
   }
+}
+
+/** A table or column that is not there, or is of another type: no row of the entity can be written. */
+function isAboutTheTable({ details }: TandemError): boolean {
+  return ['42P01', '42703', '42804', '42P10', '428C9'].includes(String(details['sqlstate']));
+}
+
+/** Only this entity cannot go on: the others do. */
+function stoppedBy(entity: DerivedEntity, error: unknown): TandemError {
+  const named = statementError('target', error, `write ${entity.name}`);
+  if (!isAboutTheTable(named)) return named;
+  const { sqlstate = '', table = entity.targets.join(' '), column } = named.details;
+  const facts = { entity: entity.name, sqlstate, table, ...(column === undefined ? {} : { column }) };
+  return new TandemError('ENTITY_STOPPED', facts, error);
 }
 
 function encodeLines(table: TargetTable, writer: RowWriter, lines: readonly Line[]): RowColumns {
