@@ -1,6 +1,6 @@
 import { backoffMs } from '../connectors/postgres/backoff.ts';
 import { PostgresSourceReader } from '../connectors/postgres/barrier.ts';
-import { openClient } from '../connectors/postgres/connection.ts';
+import { openClient, statementError, withClient } from '../connectors/postgres/connection.ts';
 import { runHeartbeat } from '../connectors/postgres/heartbeat.ts';
 import { judgeSlot } from '../connectors/postgres/judge-slot.ts';
 import { mirrorTables } from '../connectors/postgres/mirror-tables.ts';
@@ -8,6 +8,7 @@ import { PostgresSource } from '../connectors/postgres/replication-source.ts';
 import { readSlot } from '../connectors/postgres/slot.ts';
 import { clockAheadMs } from '../connectors/postgres/source-clock.ts';
 import { identifySource } from '../connectors/postgres/source-identity.ts';
+import { alone } from '../backfill/alone.ts';
 import { backfill, remaining, type Remaining } from '../backfill/backfill.ts';
 import { Applier } from '../consumers/apply.ts';
 import type { ApplyOptions } from '../consumers/apply-context.ts';
@@ -73,22 +74,16 @@ export class Engine {
     const wanted = new Map(
       [...tables].map(([name, { key, columns }]) => [name, { key, columns: [...columns] }]),
     );
-    const source = await openClient(config.source, 'catalogue');
-    try {
-      const target = await openClient(config.target, 'catalogue');
-      try {
+    return withClient(config.source, 'catalogue', (source) =>
+      withClient(config.target, 'catalogue', async (target) => {
         const mirror = await mirrorTables(source, wanted);
         if ((await readPosition(target, config.stream)) === null) {
           throw new TandemError('NOT_SET_UP', { stream: config.stream });
         }
         const targets = await readTargetTables(target, mapping);
         return new Engine(context, buildModel(mapping, [...mirror.values()], targets));
-      } finally {
-        await target.end();
-      }
-    } finally {
-      await source.end();
-    }
+      }),
+    );
   }
 
   /** The same engine, telling somebody else. */
@@ -107,57 +102,49 @@ export class Engine {
    */
   async position(): Promise<StoredPosition> {
     const { config, observer } = this.#context;
-    const target = await openClient(config.target, 'position');
-    try {
-      const stored = await readPosition(target, config.stream);
-      if (stored === null) throw new TandemError('NOT_SET_UP', { stream: config.stream });
-      const source = await openClient(config.source, 'position');
-      try {
-        this.#sourceClockAheadMs = await clockAheadMs(source, this.#context.clock);
-        const found = {
-          source: await identifySource(source),
-          slot: await readSlot(source, config.slot),
-        };
-        const verdict = judgeSlot({ ...stored, position: parseLsn(stored.position) }, found);
-        if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
-        if (verdict.warning !== null) observer.event('slot', { warning: verdict.warning }, 'warn');
-        return stored;
-      } finally {
-        await source.end();
-      }
-    } finally {
-      await target.end();
-    }
+    const stored = await withClient(config.target, 'position', (target) =>
+      readPosition(target, config.stream),
+    );
+    if (stored === null) throw new TandemError('NOT_SET_UP', { stream: config.stream });
+    const found = await withClient(config.source, 'position', async (source) => {
+      this.#sourceClockAheadMs = await clockAheadMs(source, this.#context.clock);
+      return { source: await identifySource(source), slot: await readSlot(source, config.slot) };
+    });
+    const verdict = judgeSlot({ ...stored, position: parseLsn(stored.position) }, found);
+    if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
+    if (verdict.warning !== null) observer.event('slot', { warning: verdict.warning }, 'warn');
+    return stored;
   }
 
   /** The source's process that reads the slot for somebody; null: nobody does. */
   async readerPid(): Promise<number | null> {
     const { config } = this.#context;
-    const source = await openClient(config.source, 'slot');
-    try {
+    return withClient(config.source, 'slot', async (source) => {
       const slot = await readSlot(source, config.slot);
       return slot.exists && slot.isActive ? (slot.activePid ?? 0) : null;
-    } finally {
-      await source.end();
-    }
+    });
   }
 
   /** What the backfill has still to do. */
   async remaining(): Promise<Remaining> {
-    const target = await openClient(this.#context.config.target, 'backfill');
-    try {
-      return await remaining(target, this.#model);
-    } finally {
-      await target.end();
-    }
+    return withClient(this.#context.config.target, 'backfill', (target) =>
+      remaining(target, this.#model),
+    );
   }
 
-  /** Loads and derives what is missing. */
+  /**
+   * Loads and derives what is missing.
+   *
+   * @throws TandemError `BACKFILL_RUNNING` while another process does
+   */
   async backfill(signal: AbortSignal): Promise<void> {
     const { config, observer, clock } = this.#context;
     const { consistentPoint } = await this.position();
-    const load = () =>
-      backfill({
+    const load = async () => {
+      // Another process may have done it while this one waited.
+      const { tables, entities } = await this.remaining();
+      if (tables.length + entities.length === 0) return;
+      await backfill({
         source: config.source,
         target: config.target,
         model: this.#model,
@@ -170,7 +157,8 @@ export class Engine {
         clock,
         signal,
       });
-    await withinMemory(config.memoryLimitBytes, load);
+    };
+    await withinMemory(config.memoryLimitBytes, () => alone(config.target, config.stream, load));
   }
 
   /**
@@ -267,7 +255,7 @@ export class Engine {
       return { applier, close: () => client.end() };
     } catch (error) {
       await client.end();
-      throw error;
+      throw statementError('target', error, 'take over');
     }
   }
 }

@@ -75,6 +75,10 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'The source is another server than the one the target was fed from. Correct SOURCE_URL, or start with a fresh target.',
   },
+  BACKFILL_RUNNING: {
+    retry: 'timed',
+    hint: 'Another process loads this target; this one waits and goes on when that has ended. One that is gone for good is ended with pg_terminate_backend on the target.',
+  },
   POSITION_TAKEN: {
     retry: 'never',
     hint: 'Another process has taken over this stream; this one writes nothing more. Stop one of them.',
@@ -119,7 +123,7 @@ export const ERROR_POLICY = {
   },
   ENTITY_STOPPED: {
     retry: 'manual',
-    hint: 'Too many of its rows were refused, so the entity stopped; the others go on. Correct the mapping, then run `tandem backfill --only ENTITY`.',
+    hint: 'Too many of its rows were refused, or its table lacks what the mapping writes, so the entity stopped; the others go on. Correct mapping or table, then run `tandem backfill --only ENTITY`.',
   },
   NOT_SET_UP: { retry: 'manual', hint: 'Run `tandem setup` first.' },
   MIGRATION_DIVERGED: {
