@@ -29,6 +29,7 @@ import { readUsages } from '../core/usage.ts';
 import { parseLsn } from '../core/version.ts';
 import type { Config } from './config.ts';
 import { withinMemory } from './memory-guard.ts';
+import { readStream } from './read-stream.ts';
 
 export type EngineContext = {
   readonly config: Config;
@@ -102,14 +103,13 @@ export class Engine {
    */
   async position(): Promise<StoredPosition> {
     const { config, observer } = this.#context;
-    const stored = await withClient(config.target, 'position', (target) =>
-      readPosition(target, config.stream),
+    const { stored, found } = await withClient(config.source, 'position', (source) =>
+      withClient(config.target, 'position', async (target) => {
+        this.#sourceClockAheadMs = await clockAheadMs(source, this.#context.clock);
+        return readStream({ source, target }, config);
+      }),
     );
     if (stored === null) throw new TandemError('NOT_SET_UP', { stream: config.stream });
-    const found = await withClient(config.source, 'position', async (source) => {
-      this.#sourceClockAheadMs = await clockAheadMs(source, this.#context.clock);
-      return { source: await identifySource(source), slot: await readSlot(source, config.slot) };
-    });
     const verdict = judgeSlot({ ...stored, position: parseLsn(stored.position) }, found);
     if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
     if (verdict.warning !== null) observer.event('slot', { warning: verdict.warning }, 'warn');
@@ -241,7 +241,7 @@ export class Engine {
         maxRoots: config.maxRootsPerBatch,
         stopShare: config.stopShare,
         onTruncate: config.onTruncate,
-        sourceClockAheadMs: this.#sourceClockAheadMs,
+        sourceNow: () => this.#context.clock.now() + this.#sourceClockAheadMs,
       };
       const context = {
         client,

@@ -16,7 +16,7 @@ import {
 } from '../connectors/supabase/migrations.ts';
 import { controlSchemaSql } from '../consumers/control-schema.ts';
 import { mirrorSchemaSql } from '../consumers/mirror-schema.ts';
-import { readPosition, storePosition } from '../consumers/position.ts';
+import { storePosition } from '../consumers/position.ts';
 import type { Mapping } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
 import type { MirrorTable } from '../core/mirror-table.ts';
@@ -32,6 +32,7 @@ import {
 import { systemIdentifier } from './check/source-facts.ts';
 import type { Config } from './config.ts';
 import type { LoadedMapping } from './load-mapping.ts';
+import { readStream } from './read-stream.ts';
 
 /** What a step did. */
 export type SetupStep = {
@@ -295,12 +296,12 @@ const WAITING_MS = 3000;
 
 async function setUpSlot(options: SetupOptions, sessions: Sessions): Promise<void> {
   const { config, report } = options;
-  const { source, target, identity } = sessions;
-  const stored = await readPosition(target, config.stream);
-  const slot = await readSlot(source, config.slot);
+  const { source } = sessions;
+  const { stored, found } = await readStream(sessions, config);
+  const { slot } = found;
   if (options.slot === 'keep') {
     const memory = stored === null ? null : { ...stored, position: parseLsn(stored.position) };
-    const verdict = judgeSlot(memory, { source: identity, slot });
+    const verdict = judgeSlot(memory, found);
     if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
   }
   if (slot.exists && options.slot === 'keep') {
