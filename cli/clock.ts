@@ -3,7 +3,7 @@ import type { Clock } from '../core/ports.ts';
 
 /** The real clock. An aborted sleep returns early. */
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: () => performance.timeOrigin + performance.now(),
   sleep: (ms, signal) =>
     wait(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
 };

@@ -10,8 +10,8 @@ export type ApplyOptions = {
   /** Share of an entity's roots in quarantine above which it stops. */
   readonly stopShare: number;
   readonly onTruncate: 'stop' | 'apply' | 'ignore';
-  /** What the source's clock is ahead of ours: heartbeats are stamped there. Default 0. */
-  readonly sourceClockAheadMs?: number;
+  /** Now, by the source's clock, in ms since the epoch: heartbeats are stamped there. Default: ours. */
+  readonly sourceNow?: () => number;
 };
 
 /** What all parts of an apply session work with: one session of the target, one stream. */

@@ -45,8 +45,8 @@ export class Fence {
   /** From the source's clock to now by the same clock. */
   heartbeatLagMs({ heartbeat }: Batch): number | null {
     if (heartbeat === null) return null;
-    const now = Date.now() + (this.#context.options.sourceClockAheadMs ?? 0);
-    return Math.max(0, now - heartbeat.sentAtMs);
+    const { sourceNow = Date.now } = this.#context.options;
+    return Math.max(0, sourceNow() - heartbeat.sentAtMs);
   }
 
   #taken(): TandemError {

@@ -63,7 +63,10 @@ export interface SourceReader {
 }
 
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /**
+   * Milliseconds since the epoch, counted on from when the process started: it goes on evenly, also
+   * when somebody sets the clock of the host. Only for durations, and against another server's clock.
+   */
   now(): number;
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
