@@ -345,7 +345,12 @@ function stoppedBy(entity: DerivedEntity, error: unknown): TandemError {
   const named = statementError('target', error, `write ${entity.name}`);
   if (!isAboutTheTable(named)) return named;
   const { sqlstate = '', table = entity.targets.join(' '), column } = named.details;
-  const facts = { entity: entity.name, sqlstate, table, ...(column === undefined ? {} : { column }) };
+  const facts = {
+    entity: entity.name,
+    sqlstate,
+    table,
+    ...(column === undefined ? {} : { column }),
+  };
   return new TandemError('ENTITY_STOPPED', facts, error);
 }
 
