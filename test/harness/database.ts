@@ -23,9 +23,14 @@ export interface TestPair extends AsyncDisposable {
   readonly target: TestDatabase;
 }
 
-/** A new, empty database; `await using` drops it with its slots and connections. */
-export async function freshDatabase(options: { readonly on?: Side } = {}): Promise<TestDatabase> {
-  const serverUrl = testServerUrl(options.on ?? 'target');
+/**
+ * A new, empty database, on a shared server or on the one that a connection string names; `await
+ * using` drops it with its slots and connections.
+ */
+export async function freshDatabase(
+  options: { readonly on?: Side; readonly serverUrl?: string } = {},
+): Promise<TestDatabase> {
+  const serverUrl = options.serverUrl ?? testServerUrl(options.on ?? 'target');
   const name = `tandem_test_${process.pid}_${randomBytes(5).toString('hex')}`;
   await asAdmin(serverUrl, (admin) =>
     admin.query(

@@ -1,5 +1,7 @@
+import type { Model } from '../../consumers/model.ts';
 import { uuidOf } from '../../core/uuid.ts';
-import type { Bench, LegacyRow } from './apply-bench.ts';
+import type { LegacyRow } from './apply-bench.ts';
+import type { Row } from './database.ts';
 import { TARGET_TABLES, type TargetTableName } from './small-schema.ts';
 
 export type { TargetTableName };
@@ -293,9 +295,15 @@ const OWN_COLUMNS = ['deleted_at', 'updated_at', 'colour'];
 /** Not compared here: they have tests of their own. */
 const LEFT_OUT: readonly TargetTableName[] = ['samples', 'status_changes'];
 
+/** Where to look: the target, and which tables are there. */
+export type Looked = {
+  readonly model: Pick<Model, 'mirror' | 'targets'>;
+  query(sql: string): Promise<Row[]>;
+};
+
 /** What the target holds, in the form of `Expected`, and its soft-deleted rows. */
 export async function foundIn(
-  bench: Bench,
+  bench: Looked,
 ): Promise<Expected & { tombstones: Map<TargetTableName, Set<string>> }> {
   const lists = await Promise.all(
     [
@@ -349,7 +357,7 @@ const printed = (column: string) =>
 
 /** The live rows of the mirror, and that what was deleted left nothing but its key. */
 export async function mirrorOf(
-  bench: Bench,
+  bench: Looked,
 ): Promise<{ state: LegacyState; tombstones: string[]; leaks: string[] }> {
   const state: LegacyState = new Map();
   const tombstones: string[] = [];

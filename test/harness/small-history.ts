@@ -29,7 +29,7 @@ export const step: fc.Arbitrary<Step> = fc.record({
   endsTransaction: fc.boolean(),
 });
 
-type Maker = {
+export type Maker = {
   readonly table: string;
   /** How often it is chosen. */
   readonly weight: number;
@@ -44,7 +44,8 @@ const single = (n: number): LegacyRow => ({ id: n });
 const NAMES = ['ada', 'ben', 'eva', 'robot', 'rejected', 'boom'];
 const TYPES = ['instruction', 'instruction', 'patient', 'patient', 'office', 'user'];
 
-const MAKERS: readonly Maker[] = [
+/** Every table of the small legacy schema, and random rows for it. */
+export const MAKERS: readonly Maker[] = [
   {
     table: 'auth_user',
     weight: 3,

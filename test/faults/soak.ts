@@ -1,0 +1,188 @@
+import { execFileSync } from 'node:child_process';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { startPostgres, type PostgresServer } from '../../demo/servers/postgres.ts';
+import { Random } from '../../demo/legacy/random.ts';
+import { freshDatabase } from '../harness/database.ts';
+import { startProxy, type Proxy } from '../harness/proxy.ts';
+import { startSmallTraffic } from '../harness/small-traffic.ts';
+import { newSeed, SmallWorld } from '../harness/small-world.ts';
+import type { TandemProcess } from '../harness/tandem-process.ts';
+
+// Faults of every kind, one after the other and some at a time, under traffic. SOAK_MINUTES says for
+// how long, TEST_SEED repeats the choices (not the moments). Every half minute, and at the end, the
+// traffic pauses and everything is compared.
+
+const MINUTES = Number(process.env['SOAK_MINUTES'] ?? 10);
+const COMPARE_EVERY_MS = 30_000;
+
+const say = (text: string) => void process.stdout.write(`${new Date().toISOString()} ${text}\n`);
+
+/** Ends that a supervisor answers with a new start: a server was away at the first contact. */
+const MAY_END = /SOURCE_UNREACHABLE|TARGET_UNREACHABLE|TARGET_BUSY|SOURCE_FAILED|POSITION_TAKEN/;
+
+class Soak {
+  readonly chance: Random;
+  readonly world: SmallWorld;
+  readonly #servers: readonly [PostgresServer, PostgresServer];
+  readonly #proxies: readonly [Proxy, Proxy];
+  readonly memoryMb: number[] = [];
+  child: TandemProcess;
+
+  constructor(
+    world: SmallWorld,
+    servers: readonly [PostgresServer, PostgresServer],
+    proxies: readonly [Proxy, Proxy],
+  ) {
+    this.world = world;
+    this.chance = new Random(world.seed);
+    this.#servers = servers;
+    this.#proxies = proxies;
+    this.child = this.start();
+  }
+
+  start(): TandemProcess {
+    const [toSource, toTarget] = this.#proxies;
+    return this.world.run({
+      SOURCE_URL: toSource.through(this.world.source.connectionString),
+      TARGET_URL: toTarget.through(this.world.target.connectionString),
+      MAX_ROOTS_PER_BATCH: '20',
+    });
+  }
+
+  /** As a supervisor does. */
+  async keepAlive(): Promise<void> {
+    if (!this.child.hasEnded) return;
+    const code = await this.child.exited;
+    const error = /^error: (\S+)/m.exec(this.child.output)?.[1] ?? 'nothing';
+    say(`  it ended with ${code}: ${error}`);
+    expect(`${code} ${error}`, this.child.output).toMatch(MAY_END);
+    this.child = this.start();
+  }
+
+  async fault(): Promise<void> {
+    const { chance } = this;
+    const [source, target] = this.#servers;
+    const ms = chance.int(100, 3_000);
+    const proxy = chance.pick(this.#proxies);
+    const server = chance.pick([source, target, target]);
+    const side = server === source ? 'source' : 'target';
+    const faults: Record<string, () => Promise<unknown>> = {
+      kill: async () => {
+        await this.child.stop('SIGKILL');
+        this.child = this.start();
+      },
+      stop: async () => {
+        // A child that is starting has no handler yet.
+        const code = await this.child.stop('SIGTERM');
+        expect([0, null, 1], this.child.output).toContain(code);
+        this.child = this.start();
+      },
+      freeze: async () => {
+        this.child.signal('SIGSTOP');
+        await pause(ms);
+        this.child.signal('SIGCONT');
+      },
+      'second process': async () => {
+        await using other = this.start();
+        await pause(ms + 2_000);
+        await other.stop('SIGKILL');
+      },
+      [`${side} restarts`]: () => server.restart('fast'),
+      [`${side} crashes`]: () => server.restart('immediate'),
+      [`${side} is away`]: async () => {
+        await server.kill();
+        await pause(ms);
+        await server.start();
+      },
+      cut: async () => proxy.cut(),
+      refuse: async () => {
+        await proxy.refuse(true);
+        proxy.cut();
+        await pause(ms);
+        await proxy.refuse(false);
+      },
+      slow: async () => {
+        proxy.delay(chance.int(5, 80));
+        await pause(ms);
+        proxy.delay(0);
+      },
+      silent: async () => {
+        proxy.halfOpen(true);
+        await pause(ms);
+        proxy.cut();
+        proxy.halfOpen(false);
+      },
+      'a user locks rows': async () => {
+        const user = await this.world.target.client();
+        await user.query('begin; select from patients for update').catch(() => undefined);
+        await pause(ms);
+        await user.end();
+      },
+    };
+    const name = chance.pick(Object.keys(faults));
+    say(name);
+    await faults[name]?.();
+  }
+
+  async compare(): Promise<void> {
+    await this.keepAlive();
+    const end = performance.now() + 120_000;
+    for (;;) {
+      try {
+        await this.world.caughtUp(this.child);
+        break;
+      } catch (error) {
+        if (!this.child.hasEnded || performance.now() > end) throw error;
+        await this.keepAlive();
+      }
+    }
+    await this.world.expectAgreement();
+    await this.world.expectJournal();
+    say('all agrees');
+  }
+
+  sampleMemory(): void {
+    if (this.child.hasEnded) return;
+    const text = execFileSync('ps', ['-o', 'rss=', '-p', String(this.child.pid)]).toString();
+    this.memoryMb.push(Math.round(Number(text) / 1024));
+  }
+}
+
+test(`${MINUTES} minutes of faults under traffic end right`, async () => {
+  const seed = newSeed();
+  say(`seed ${seed}`);
+  await using from = await startPostgres({ settings: { wal_sender_timeout: '3s' } });
+  await using to = await startPostgres();
+  const source = await freshDatabase({ serverUrl: from.connectionString() });
+  const target = await freshDatabase({ serverUrl: to.connectionString() });
+  await using toSource = await startProxy({ host: from.host, port: from.port });
+  await using toTarget = await startProxy({ host: to.host, port: to.port });
+  await using world = await SmallWorld.open({ seed, source, target });
+  const soak = new Soak(world, [from, to], [toSource, toTarget]);
+  try {
+    await soak.compare();
+    await world.watchJournal();
+    const end = performance.now() + MINUTES * 60_000;
+    for (let round = 1; performance.now() < end; round++) {
+      const traffic = startSmallTraffic(source, {
+        seed: seed + round,
+        perSecond: 100,
+        reconnects: true,
+      });
+      const turn = Math.min(end, performance.now() + COMPARE_EVERY_MS);
+      while (performance.now() < turn) {
+        await soak.keepAlive();
+        await soak.fault();
+        await pause(soak.chance.int(0, 3_000));
+        soak.sampleMemory();
+      }
+      say(`${await traffic.end()} transactions`);
+      await soak.compare();
+    }
+    say(`memory in MB: ${soak.memoryMb.join(' ')}`);
+    expect(Math.max(...soak.memoryMb)).toBeLessThan(300);
+  } finally {
+    await soak.child.stop('SIGKILL');
+  }
+});

@@ -1,0 +1,110 @@
+import { expect, test } from 'vitest';
+import { Bench, version } from '../harness/apply-bench.ts';
+import { StatementProxy } from '../harness/statement-proxy.ts';
+import { newSeed, SmallWorld } from '../harness/small-world.ts';
+import { startSmallTraffic } from '../harness/small-traffic.ts';
+import { waitFor } from '../harness/wait-for.ts';
+
+/** So much sooner does the source give up a reader that is frozen. */
+const impatient = (world: SmallWorld) =>
+  world.source.query(`alter database ${world.source.name} set wal_sender_timeout = '2s'`);
+
+test('two processes started at once: one loads and streams, the other waits and takes over', async () => {
+  await using world = await SmallWorld.open({ seed: newSeed() });
+  await using traffic = startSmallTraffic(world.source, { seed: world.seed, perSecond: 30 });
+  await using one = world.run();
+  await using other = world.run();
+  const [streaming, waiting] = await Promise.race([
+    one.logged('streaming').then(() => [one, other] as const),
+    other.logged('streaming').then(() => [other, one] as const),
+  ]);
+  await waiting.logged('interrupted', (facts) =>
+    /BACKFILL_RUNNING|SLOT_IN_USE/.test(String(facts['error'])),
+  );
+  expect(waiting.events('backfill complete')).toEqual([]);
+  expect(streaming.events('interrupted'), streaming.output).toEqual([]);
+  await streaming.stop('SIGKILL');
+  await waiting.logged('streaming');
+  await traffic.end();
+  await world.caughtUp(waiting);
+  await world.expectAgreement();
+}, 120_000);
+
+test('frozen in a batch, overtaken by another process and awake again, it writes nothing and says why', async () => {
+  await using world = await SmallWorld.open({ seed: newSeed() });
+  await impatient(world);
+  await using proxy = await StatementProxy.start(world.target.connectionString);
+  await using frozen = world.run({ TARGET_URL: proxy.through(world.target.connectionString) });
+  await world.caughtUp(frozen);
+  await world.watchJournal();
+  // It has read the changes, and has begun no more than a transaction.
+  const reached = proxy.stopAt({ at: /^begin$/, when: 'before' });
+  await world.source.query(`update instruction set status = (status + 1) % 6`);
+  const begun = await frozen.during(reached, 'a batch');
+  frozen.signal('SIGSTOP');
+  begun.release();
+  await using other = world.run();
+  await other.logged('streaming');
+  await world.source.query(`update instruction set status = (status + 1) % 6, notes = 'newer'`);
+  await world.caughtUp(other);
+  frozen.signal('SIGCONT');
+  expect(await frozen.during(frozen.exited, 'the end')).toBe(1);
+  expect(frozen.output).toContain('POSITION_TAKEN');
+  await world.caughtUp(other);
+  await world.expectAgreement();
+  await world.expectJournal();
+}, 120_000);
+
+test('frozen behind the fence, it holds the position until the target ends its session', async () => {
+  await using world = await SmallWorld.open({ seed: newSeed() });
+  await impatient(world);
+  await using proxy = await StatementProxy.start(world.target.connectionString);
+  await using frozen = world.run({ TARGET_URL: proxy.through(world.target.connectionString) });
+  await world.caughtUp(frozen);
+  const reached = proxy.stopAt({ at: /^commit$/, behind: /as mirror/, when: 'before' });
+  await world.source.query(`update patient set note = 'frozen'`);
+  const held = await frozen.during(reached, 'a batch');
+  frozen.signal('SIGSTOP');
+  await using other = world.run();
+  // What idle_in_transaction_session_timeout does after five minutes.
+  const idle = `from pg_stat_activity where datname = current_database()
+    and application_name = 'tandem apply' and state = 'idle in transaction'`;
+  await waitFor(
+    async () => {
+      const [row] = await world.query(
+        `select count(*) as waiting from pg_stat_activity where application_name like 'tandem %'
+           and datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return row?.['waiting'] === '1';
+    },
+    { what: 'the other process to wait for the frozen one', timeoutMs: 30_000 },
+  );
+  await world.query(`select pg_terminate_backend(pid) ${idle}`);
+  await other.logged('streaming');
+  await world.caughtUp(other);
+  held.release();
+  frozen.signal('SIGCONT');
+  // Its session is gone: it comes back, and finds the slot taken.
+  await frozen.logged('interrupted', (facts) => String(facts['error']).startsWith('SLOT_IN_USE'));
+  await world.caughtUp(other);
+  await world.expectAgreement();
+}, 120_000);
+
+test('a job or a wake of a process that was overtaken writes nothing', async () => {
+  await using bench = await Bench.open();
+  await using old = await bench.applier();
+  await bench.apply(
+    old,
+    bench.write('create', 'auth_user', { id: 1, name: 'eva' }, version(100, 1)),
+    bench.write('create', 'patient', { id: 1, user_id: 1 }, version(100, 2)),
+    bench.write('create', 'patient', { id: 2, user_id: 9 }, version(100, 3)),
+  );
+  await bench.query(`insert into tandem.job (entity, reason) values ('patient', 'test');
+    update patients set name = 'stale';
+    insert into profiles (id, legacy_id, name) values (tandem.uuid_of('profile', 9::bigint), 9, 'late')`);
+  const before = await bench.query('select * from tandem.job, patients');
+  await using _young = await bench.applier();
+  await expect(old.applier.runJob()).rejects.toThrow('POSITION_TAKEN');
+  await expect(old.applier.wakeWaiting()).rejects.toThrow('POSITION_TAKEN');
+  expect(await bench.query('select * from tandem.job, patients')).toEqual(before);
+});
