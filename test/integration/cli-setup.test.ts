@@ -45,6 +45,15 @@ test('setup makes everything once; the second time all is there and nothing chan
   expect(await pair.target.query(position)).toEqual(before);
 });
 
+test('a target that is set up and not loaded has not caught up, wherever its position stands', async () => {
+  await using pair = await freshPair();
+  using work = await smallWorkplace(pair);
+  await work.run('setup');
+  // As on a source that has written nothing since.
+  await pair.target.query(`update tandem.position set position = 'FFFFFFF/0'`);
+  expect((await work.run('status', '--caught-up', '--timeout', '1s')).code).toBe(3);
+});
+
 test('migrations are recorded as the Supabase CLI records them', async () => {
   await using pair = await freshPair();
   using work = await smallWorkplace(pair);
