@@ -71,7 +71,8 @@ export async function backfill(context: BackfillContext): Promise<void> {
     await loadAndDerive(context);
   } catch (error) {
     // What the steps did not name themselves is a statement of the target, or its connection.
-    throw context.signal.aborted ? error : statementError('target', error, 'backfill');
+    const { aborted, reason } = context.signal;
+    throw aborted && error === reason ? error : statementError('target', error, 'backfill');
   }
 }
 

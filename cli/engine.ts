@@ -140,7 +140,7 @@ export class Engine {
   async backfill(signal: AbortSignal): Promise<void> {
     const { config, observer, clock } = this.#context;
     const { consistentPoint } = await this.position();
-    const load = async () => {
+    const work = async (whole: AbortSignal) => {
       // Another process may have done it while this one waited.
       const { tables, entities } = await this.remaining();
       if (tables.length + entities.length === 0) return;
@@ -155,10 +155,11 @@ export class Engine {
         applier: () => this.#applier(),
         observer,
         clock,
-        signal,
+        signal: whole,
       });
     };
-    await withinMemory(config.memoryLimitBytes, () => alone(config.target, config.stream, load));
+    const { target, stream } = config;
+    await withinMemory(config.memoryLimitBytes, () => alone({ target, stream, signal, work }));
   }
 
   /**

@@ -30,6 +30,23 @@ test('two processes started at once: one loads and streams, the other waits and 
   await world.expectAgreement();
 }, 120_000);
 
+test('a process that loads and was taken for dead begins nothing more until it has the target again', async () => {
+  await using world = await SmallWorld.open({ seed: newSeed() });
+  await using proxy = await StatementProxy.start(world.target.connectionString);
+  const reached = proxy.stopAt({ at: /copy "?public"?\."?patients"? /, when: 'before' });
+  await using child = world.run({ TARGET_URL: proxy.through(world.target.connectionString) });
+  const held = await child.during(reached, 'the bulk derive');
+  const ended = `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+    where datname = current_database() and application_name = 'tandem backfill lock'`;
+  expect(await world.query(ended)).toHaveLength(1);
+  held.release();
+  const { error } = await child.logged('interrupted');
+  expect(error).toContain('TARGET_UNREACHABLE');
+  expect(child.events('derived').map(({ entity }) => entity)).not.toContain('order');
+  await world.caughtUp(child);
+  await world.expectAgreement();
+}, 120_000);
+
 test('frozen in a batch, overtaken by another process and awake again, it writes nothing and says why', async () => {
   await using world = await SmallWorld.open({ seed: newSeed() });
   await impatient(world);
