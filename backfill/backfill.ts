@@ -71,8 +71,8 @@ export async function backfill(context: BackfillContext): Promise<void> {
     await loadAndDerive(context);
   } catch (error) {
     // What the steps did not name themselves is a statement of the target, or its connection.
-    const { aborted, reason } = context.signal;
-    throw aborted && error === reason ? error : statementError('target', error, 'backfill');
+    const isStopped = context.signal.aborted && error === context.signal.reason;
+    throw isStopped ? error : statementError('target', error, 'backfill');
   }
 }
 

@@ -79,7 +79,7 @@ test('killed at any step of a batch, it goes on with all of it or nothing, the j
   } finally {
     await child.stop('SIGKILL');
   }
-}, 120_000);
+}, 300_000);
 
 test('killed between commit and confirmation, and right behind that, it repeats nothing', async () => {
   await using world = await worldWithSteadyRows();
@@ -106,7 +106,7 @@ test('killed between commit and confirmation, and right behind that, it repeats 
   } finally {
     await child.stop('SIGKILL');
   }
-}, 60_000);
+}, 300_000);
 
 test('killed at any step of a job, it is done all the same', async () => {
   const steps = [
@@ -136,7 +136,7 @@ test('killed at any step of a job, it is done all the same', async () => {
   } finally {
     await child.stop('SIGKILL');
   }
-}, 120_000);
+}, 300_000);
 
 test('killed at any step of the backfill, under traffic, it ends right', async () => {
   const RECORD = /update tandem\.chunk set rows/;
@@ -171,4 +171,4 @@ test('killed at any step of the backfill, under traffic, it ends right', async (
   await world.caughtUp(child);
   await world.expectAgreement();
   expect(await world.query('select name from tandem.set_aside')).toEqual([]);
-}, 120_000);
+}, 300_000);

@@ -37,7 +37,7 @@ test('cut when the commit has arrived and its answer has not, nothing is done tw
   }
   const errors = child.events('interrupted').map((facts) => String(facts['error']).split(' ')[0]);
   expect(errors).toEqual(['TARGET_UNREACHABLE', 'TARGET_UNREACHABLE']);
-}, 120_000);
+}, 300_000);
 
 test('slow, silent and cut networks under traffic: it ends right', async () => {
   const seed = newSeed();
@@ -66,7 +66,7 @@ test('slow, silent and cut networks under traffic: it ends right', async () => {
   await world.caughtUp(child);
   expect(await child.stop('SIGTERM'), child.output).toBe(0);
   await world.expectAgreement();
-}, 120_000);
+}, 300_000);
 
 test('a host whose clock is set back and forth: heartbeats, jobs and connections do not mind', async () => {
   await using world = await SmallWorld.open({ seed: newSeed() });
@@ -92,4 +92,4 @@ test('a host whose clock is set back and forth: heartbeats, jobs and connections
   await world.caughtUp(child);
   expect(child.events('interrupted'), child.output).toEqual([]);
   await world.expectAgreement();
-}, 120_000);
+}, 300_000);

@@ -57,7 +57,7 @@ test('the target restarts, crashes and is away under traffic: it waits and goes 
   await world.caughtUp(child);
   expect(await child.stop('SIGTERM'), child.output).toBe(0);
   await world.expectAgreement();
-}, 90_000);
+}, 300_000);
 
 /** Where no disk can be mounted, the server says that it is full without being so. */
 const REFUSE = `
@@ -102,7 +102,7 @@ test('the disk of the target is full: it says so, waits, and goes on when there 
   await world.caughtUp(child);
   expect(await child.stop('SIGTERM'), child.output).toBe(0);
   await world.expectAgreement();
-}, 90_000);
+}, 300_000);
 
 /** Moves the WAL of a server that is stopped to another place. */
 async function moveWal(dataDirectory: string, place: string): Promise<void> {
@@ -143,7 +143,7 @@ test('the disk of the WAL of the target is full, so the server goes down: it wai
   await world.caughtUp(child);
   expect(await child.stop('SIGTERM'), child.output).toBe(0);
   await world.expectAgreement();
-}, 90_000);
+}, 300_000);
 
 /** Uses up a segment of the WAL; true when the server broke down over it. */
 async function isOutOfWal(world: SmallWorld): Promise<boolean> {

@@ -53,7 +53,7 @@ test('a deadlock with a transaction of a user ends with both of them done', asyn
   await world.expectAgreement();
   const [row] = await world.query(`select name, colour from profiles where id = ${profile(3)}`);
   expect(row).toEqual({ name: 'ada', colour: 'red' });
-}, 120_000);
+}, 300_000);
 
 test('a lock that a user holds for long holds the stream up, and the source waits', async () => {
   await using world = await steadyWorld();
@@ -78,7 +78,7 @@ test('a lock that a user holds for long holds the stream up, and the source wait
   await world.caughtUp(child);
   expect(child.events('interrupted'), child.output).toEqual([]);
   await world.expectAgreement();
-}, 120_000);
+}, 300_000);
 
 test('time limits that the role brings along do not end a batch or an idle session', async () => {
   await using world = await steadyWorld();
@@ -110,7 +110,7 @@ test('time limits that the role brings along do not end a batch or an idle sessi
   await world.caughtUp(child);
   expect(child.events('interrupted'), child.output).toEqual([]);
   await world.expectAgreement();
-}, 120_000);
+}, 300_000);
 
 test('an index dropped and a unique one added: rows that break it are set apart, the rest goes on', async () => {
   await using world = await steadyWorld();
@@ -142,7 +142,7 @@ test('an index dropped and a unique one added: rows that break it are set apart,
   await world.source.query(`update patient set note = note || '!' where id in (3, 4, 5)`);
   await world.caughtUp(child);
   await world.expectAgreement();
-}, 120_000);
+}, 300_000);
 
 test('a column or a table of the target that is gone stops its entity, by name; the others go on', async () => {
   await using world = await steadyWorld();
@@ -167,7 +167,7 @@ test('a column or a table of the target that is gone stops its entity, by name; 
     await world.query(`select from tandem.quarantine where entity in ('office', 'message')`),
   ).toEqual([]);
   expect(await child.stop('SIGTERM'), child.output).toBe(0);
-}, 120_000);
+}, 300_000);
 
 test('a privilege that is taken away ends it with its name; granted again, it goes on', async () => {
   await using world = await steadyWorld();
@@ -215,4 +215,4 @@ test('a privilege that is taken away ends it with its name; granted again, it go
       `reassign owned by ${role} to current_user; drop owned by ${role}; drop role ${role}`,
     );
   }
-}, 120_000);
+}, 300_000);

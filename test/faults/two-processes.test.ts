@@ -28,7 +28,7 @@ test('two processes started at once: one loads and streams, the other waits and 
   await traffic.end();
   await world.caughtUp(waiting);
   await world.expectAgreement();
-}, 120_000);
+}, 300_000);
 
 test('a process that loads and was taken for dead begins nothing more until it has the target again', async () => {
   await using world = await SmallWorld.open({ seed: newSeed() });
@@ -45,7 +45,7 @@ test('a process that loads and was taken for dead begins nothing more until it h
   expect(child.events('derived').map(({ entity }) => entity)).not.toContain('order');
   await world.caughtUp(child);
   await world.expectAgreement();
-}, 120_000);
+}, 300_000);
 
 test('frozen in a batch, overtaken by another process and awake again, it writes nothing and says why', async () => {
   await using world = await SmallWorld.open({ seed: newSeed() });
@@ -70,7 +70,7 @@ test('frozen in a batch, overtaken by another process and awake again, it writes
   await world.caughtUp(other);
   await world.expectAgreement();
   await world.expectJournal();
-}, 120_000);
+}, 300_000);
 
 test('frozen behind the fence, it holds the position until the target ends its session', async () => {
   await using world = await SmallWorld.open({ seed: newSeed() });
@@ -105,7 +105,7 @@ test('frozen behind the fence, it holds the position until the target ends its s
   await frozen.logged('interrupted', (facts) => String(facts['error']).startsWith('SLOT_IN_USE'));
   await world.caughtUp(other);
   await world.expectAgreement();
-}, 120_000);
+}, 300_000);
 
 test('a job or a wake of a process that was overtaken writes nothing', async () => {
   await using bench = await Bench.open();
