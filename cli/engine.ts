@@ -7,7 +7,6 @@ import { mirrorTables } from '../connectors/postgres/mirror-tables.ts';
 import { PostgresSource } from '../connectors/postgres/replication-source.ts';
 import { readSlot } from '../connectors/postgres/slot.ts';
 import { clockAheadMs } from '../connectors/postgres/source-clock.ts';
-import { identifySource } from '../connectors/postgres/source-identity.ts';
 import { alone } from '../backfill/alone.ts';
 import { backfill, remaining, type Remaining } from '../backfill/backfill.ts';
 import { Applier } from '../consumers/apply.ts';

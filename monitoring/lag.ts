@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import { textRows } from '../connectors/postgres/connection.ts';
+import type { Mapping } from '../core/entity.ts';
+import { readUsages } from '../core/usage.ts';
 
 /** How far the target is behind the source. */
 export type Lag = {
@@ -55,6 +57,16 @@ export async function sourceEnd(source: pg.ClientBase): Promise<string> {
   return row?.[0] ?? '0/0';
 }
 
+/** What has to be there once the copy and the derive are complete. */
+export type Wanted = { readonly tables: readonly string[]; readonly entities: readonly string[] };
+
+export function wantedOf(mapping: Mapping): Wanted {
+  return {
+    tables: [...readUsages(mapping).tables.keys()],
+    entities: mapping.entities.filter(({ kind }) => kind === 'derived').map(({ name }) => name),
+  };
+}
+
 /**
  * Whether the target has committed everything up to `lsn`, and nothing is open: neither a copy, nor
  * the derive of an entity, nor a job. The position alone does not say so: before the first stream it
@@ -64,7 +76,7 @@ export async function hasCaughtUp(
   target: pg.ClientBase,
   stream: string,
   lsn: string,
-  wanted: { readonly tables: readonly string[]; readonly entities: readonly string[] },
+  wanted: Wanted,
 ): Promise<boolean> {
   const [there] = await textRows(target, `select to_regclass('tandem.position') is not null`);
   if (there?.[0] !== 't') return false;

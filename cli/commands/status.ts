@@ -1,8 +1,7 @@
 import type pg from 'pg';
 import { openClient } from '../../connectors/postgres/connection.ts';
 import { runOneHeartbeat } from '../one-heartbeat.ts';
-import { hasCaughtUp, sourceEnd } from '../../monitoring/lag.ts';
-import { readUsages } from '../../core/usage.ts';
+import { hasCaughtUp, sourceEnd, wantedOf } from '../../monitoring/lag.ts';
 import { readStatus, type Status } from '../../monitoring/status.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode, type Flags } from '../command.ts';
@@ -105,10 +104,7 @@ async function waitUntilCaughtUp(
 ): Promise<ExitCode> {
   const { stream } = await context.config();
   const { mapping } = await context.mapping();
-  const wanted = {
-    tables: [...readUsages(mapping).tables.keys()],
-    entities: mapping.entities.filter(({ kind }) => kind === 'derived').map(({ name }) => name),
-  };
+  const wanted = wantedOf(mapping);
   const asked = await sourceEnd(source);
   // An idle source writes nothing that could move the position past this point.
   await runOneHeartbeat(source);

@@ -6,7 +6,7 @@ import { mirrorTables } from '../../connectors/postgres/mirror-tables.ts';
 import { buildModel, type Model } from '../../consumers/model.ts';
 import { readTargetTables } from '../../consumers/target-tables.ts';
 import { readUsages } from '../../core/usage.ts';
-import { hasCaughtUp, sourceEnd } from '../../monitoring/lag.ts';
+import { hasCaughtUp, sourceEnd, wantedOf } from '../../monitoring/lag.ts';
 import { databaseOf, type LegacyRow } from './apply-bench.ts';
 import { freshDatabase, type Row, type TestDatabase } from './database.ts';
 import { expectedFrom, foundIn, mirrorOf, plainState, type LegacyState } from './small-expected.ts';
@@ -106,7 +106,7 @@ export class SmallWorld implements AsyncDisposable {
       await waitFor(
         async () => {
           if (end !== undefined) throw new Error(`it ended with ${end}: ${child.output}`);
-          return hasCaughtUp(target, { stream: 'tandem', mapping: SMALL_MAPPING, lsn: asked });
+          return hasCaughtUp(target, 'tandem', asked, wantedOf(SMALL_MAPPING));
         },
         { timeoutMs, what: `the target to have caught up with ${asked}` },
       ).catch((error: unknown) => {
