@@ -6,13 +6,17 @@ import { basename, dirname, join } from 'node:path';
 import { canRun, type SystemUser } from './system-user.ts';
 import { sharedTempFolder } from './work-folder.ts';
 
-/**
- * The folder with `initdb` and `postgres` that npm brought for this platform, in a place where
- * `user` can run them: where npm put them, or else in a copy (about 50 MB, made once per version).
- * The copy is for root with a checkout that nobody else may enter, such as one in `/root`.
- */
+/** The folder with `initdb` and `postgres` that npm brought for this platform. */
 export async function bundledBinaries(user: SystemUser): Promise<string> {
-  const source = packageRoot();
+  return runnableBinaries(packageRoot(), user);
+}
+
+/**
+ * The folder with `initdb` and `postgres` of the npm package in `source`, in a place where `user`
+ * can run them: where npm put them, or else in a copy (about 50 MB, made once per version). The copy
+ * is for root with a checkout that nobody else may enter, such as one in `/root`.
+ */
+export async function runnableBinaries(source: string, user: SystemUser): Promise<string> {
   // A failure here (a read-only checkout) shows itself in the next line, and the copy is complete.
   await restoreSymlinks(source).catch(() => undefined);
   if (isUsable(user, source)) return binFolder(source);

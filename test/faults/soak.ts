@@ -154,8 +154,8 @@ test(`${MINUTES} minutes of faults under traffic end right`, async () => {
   say(`seed ${seed}`);
   await using from = await startPostgres({ settings: { wal_sender_timeout: '3s' } });
   await using to = await startPostgres();
-  const source = await freshDatabase({ serverUrl: from.connectionString() });
-  const target = await freshDatabase({ serverUrl: to.connectionString() });
+  const source = await freshDatabase({ server: from.connectionString() });
+  const target = await freshDatabase({ server: to.connectionString() });
   await using toSource = await startProxy({ host: from.host, port: from.port });
   await using toTarget = await startProxy({ host: to.host, port: to.port });
   await using world = await SmallWorld.open({ seed, source, target });

@@ -26,7 +26,7 @@ const SETTINGS = {
 };
 
 async function worldOn(server: PostgresServer, seed: number): Promise<SmallWorld> {
-  const target = await freshDatabase({ serverUrl: server.connectionString() });
+  const target = await freshDatabase({ server: server.connectionString() });
   return SmallWorld.open({ seed, target });
 }
 
@@ -80,7 +80,7 @@ test('the disk of the target is full: it says so, waits, and goes on when there 
   await using world = await worldOn(server, seed);
   if (disk !== null) {
     // The database is on the small disk, the log of the server is not.
-    await using admin = await freshDatabase({ serverUrl: server.connectionString() });
+    await using admin = await freshDatabase({ server: server.connectionString() });
     await admin.query(`create tablespace small location '${disk.folder}'`);
     const { name } = world.target;
     await admin.query(

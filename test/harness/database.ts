@@ -23,18 +23,21 @@ export interface TestPair extends AsyncDisposable {
   readonly target: TestDatabase;
 }
 
-/**
- * A new, empty database, on a shared server or on the one that a connection string names; `await
- * using` drops it with its slots and connections.
- */
-export async function freshDatabase(
-  options: { readonly on?: Side; readonly serverUrl?: string } = {},
-): Promise<TestDatabase> {
-  const serverUrl = options.serverUrl ?? testServerUrl(options.on ?? 'target');
+export type DatabaseOptions = {
+  readonly on?: Side;
+  /** Instead of `on`: the connection string of a server of the test's own. */
+  readonly server?: string;
+  readonly encoding?: string;
+};
+
+/** A new, empty database; `await using` drops it with its slots and connections. */
+export async function freshDatabase(options: DatabaseOptions = {}): Promise<TestDatabase> {
+  const serverUrl = options.server ?? testServerUrl(options.on ?? 'target');
   const name = `tandem_test_${process.pid}_${randomBytes(5).toString('hex')}`;
   await asAdmin(serverUrl, (admin) =>
     admin.query(
-      `create database ${name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'`,
+      `create database ${name} template template0 encoding '${options.encoding ?? 'UTF8'}'
+       lc_collate 'C' lc_ctype 'C'`,
     ),
   );
   return new Database(serverUrl, name);
@@ -105,11 +108,16 @@ class Database implements TestDatabase {
         timeoutMs: 10_000,
         what: `the slots of ${this.name} to be dropped`,
       });
-      await admin.query(`drop database if exists ${this.name} with (force)`);
+      // A connection that was ended may need a moment longer; PostgreSQL 12 cannot force it.
+      const [version] = (await admin.query<{ it: number }>(SERVER_VERSION)).rows;
+      const force = (version?.it ?? 0) >= 130_000 ? 'with (force)' : '';
+      await admin.query(`drop database if exists ${this.name} ${force}`);
     });
     await Promise.all([this.#pool, ...this.#clients].map((each) => each.end().catch(ignore)));
   }
 }
+
+const SERVER_VERSION = `select current_setting('server_version_num')::int as it`;
 
 /** Drops what is not in use. A walsender whose connection was just ended needs a moment to let go. */
 async function hasNoSlots(admin: pg.Client, database: string): Promise<boolean> {

@@ -303,7 +303,7 @@ export type Looked = {
 
 /** What the target holds, in the form of `Expected`, and its soft-deleted rows. */
 export async function foundIn(
-  bench: Looked,
+  bench: Omit<Looked, 'model'> & { readonly model: Pick<Model, 'targets'> },
 ): Promise<Expected & { tombstones: Map<TargetTableName, Set<string>> }> {
   const lists = await Promise.all(
     [

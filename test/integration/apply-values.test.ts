@@ -5,6 +5,7 @@ import { openClient, textRows, type Database } from '../../connectors/postgres/c
 import { arrayLiteral, ident } from '../../connectors/postgres/sql.ts';
 import type { Image } from '../../core/mirror-table.ts';
 import { Bench, version } from '../harness/apply-bench.ts';
+import { SAMPLE_VALUES as COLUMNS, TEXTS } from '../harness/sample-values.ts';
 
 let bench: Bench;
 beforeAll(async () => {
@@ -16,77 +17,6 @@ afterAll(async () => {
 beforeEach(async () => {
   await bench.reset();
 });
-
-/** Texts that some encoding on the way could spoil. */
-const TEXTS = [
-  '',
-  ' ',
-  'NULL',
-  'null',
-  '\\N',
-  '\\.',
-  '\\',
-  '\\\\',
-  "it's",
-  '"quoted"',
-  '{a,b}',
-  '(1,2)',
-  'a\nb',
-  'a\r\nb',
-  'tab\there',
-  '\b\f\v',
-  '\u0001\u007f',
-  '𝒳🦷é\u0301',
-  'ä'.repeat(3000),
-  '%s $1 :x ${y}',
-];
-const COLUMNS: Readonly<Record<string, readonly (string | null)[]>> = {
-  mood: ['sad', 'so so', 'happy, "very"'],
-  short: ['', 'it\'s "short"', 'ä'.repeat(20)],
-  ints: ['{}', '{1,NULL,-2147483648}', '[3:4]={1,2}'],
-  texts: ['{}', ...TEXTS.slice(0, 16).map((text) => arrayLiteral([text, null, 'x']))],
-  grid: ['{{1,2},{3,NULL}}', '{{{1}}}'],
-  moods: ['{sad,"happy, \\"very\\"",NULL}'],
-  blob: ['\\x', '\\x00', '\\x005c0a09ff27', `\\x${'ab'.repeat(5000)}`],
-  exact: ['0.000000', '-0.000001', '12345678901234.123456', 'NaN'],
-  loose: [
-    '0',
-    '0.00',
-    '1.10',
-    '-1.1000',
-    '123456789012345678901234567890.000000001',
-    'NaN',
-    'Infinity',
-    '-Infinity',
-    '1e-20',
-    '1E+30',
-  ],
-  doc: ['{}', 'null', '[]', '{"a": "b\\nc \\u00e4 \\\\ \\"", "n": 1.10, "z": 1e400}', '"\\t"'],
-  raw: ['{ "a" : 1 , "a" : 2 }', '  null', '"\\u0000"'],
-  seen: [
-    '2024-02-29 12:00:00.123456+00',
-    'infinity',
-    '-infinity',
-    '0044-03-15 00:00:00+00 BC',
-    '294276-12-31 23:59:59.999999+00',
-  ],
-  day: ['2024-02-29', 'infinity', '0001-01-01 BC', '5874897-12-31'],
-  flag: ['t', 'f'],
-  ratio: [
-    '0.1',
-    '-0',
-    'NaN',
-    'Infinity',
-    '5e-324',
-    '1.7976931348623157e+308',
-    '0.30000000000000004',
-  ],
-  code: ['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'],
-  padded: ['', 'a', 'abcde'],
-  wide: TEXTS,
-  big: ['9223372036854775807', '-9223372036854775808', '9007199254740993'],
-  span: ['1 year 2 mons -3 days 04:05:06.789', '-00:00:00.000001', '00:00:00'],
-};
 
 const LIST = ['id', ...Object.keys(COLUMNS)];
 
