@@ -154,6 +154,10 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'Metrics cannot be served there: another process has the port (EADDRINUSE), or the address is not one of this machine. Change METRICS_PORT or METRICS_HOST.',
   },
+  SOURCE_TEXT_INVALID: {
+    retry: 'manual',
+    hint: 'A text of the source cannot be read as UTF-8 (see its encoding in `tandem check`). Correct the row and run again; if the stream stopped at it, then `tandem setup --new-slot` and `tandem backfill`.',
+  },
   TIMED_OUT: { retry: 'manual', hint: 'It did not happen within the time given.' },
 } as const satisfies Record<string, ErrorPolicy>;
 

@@ -199,6 +199,8 @@ export function connectionError(database: Database, error: unknown): TandemError
   return new TandemError(unreachable, details, error);
 }
 
+/** Bytes that are not text in the encoding of their database, or that UTF-8 has no character for. */
+const UNREADABLE = /^(22021|22P05)$/;
 /** SQLSTATE classes and codes after which the same statement may well succeed. */
 const PASSING = /^(08|57P0|40001|40P01|55P03|57014|53300|25P03|25P04)/;
 const CONNECTION_LOST =
@@ -228,6 +230,7 @@ function codeFor(side: Side, sqlstate: string, message: string): ErrorCode {
   const target = side === 'target';
   if (sqlstate === '53100') return target ? 'TARGET_FULL' : 'SOURCE_FAILED';
   if (sqlstate === '42501') return 'PRIVILEGE_MISSING';
+  if (UNREADABLE.test(sqlstate) && !target) return 'SOURCE_TEXT_INVALID';
   if (PASSING.test(sqlstate)) return target ? 'TARGET_BUSY' : 'SOURCE_UNREACHABLE';
   if (CONNECTION_LOST.test(message) || CONNECTION_LOST.test(sqlstate)) {
     return target ? 'TARGET_UNREACHABLE' : 'SOURCE_UNREACHABLE';

@@ -98,7 +98,7 @@ async function install(cache: string): Promise<void> {
       `the PostgreSQL servers for these tests could not be installed: is there a network? By hand: ` +
         `npm ci --ignore-scripts in a copy of test/servers, which then becomes ${cache}. ` +
         (said?.slice(0, 4).join('; ') ?? String(error)),
-      { cause: (error as { code?: unknown }).code },
+      { cause: error },
     );
   } finally {
     await rm(fresh, { recursive: true, force: true });

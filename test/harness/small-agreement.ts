@@ -83,7 +83,10 @@ async function rowsOf(
   try {
     const found = new Map<string, readonly TextRow[]>();
     for (const { name, columns } of TABLES) {
-      const rows = await textRows(client, `select ${columns.map(ident)} from ${from(name)}`);
+      const rows = await textRows(
+        client,
+        `select ${columns.map(ident).join(', ')} from ${from(name)}`,
+      );
       found.set(
         name,
         rows.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),

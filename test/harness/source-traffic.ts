@@ -60,8 +60,9 @@ async function change(client: pg.Client, random: Random, sample: SampleValues): 
     const row = { ...key, ...restOf(table.name, random, sample) };
     const set = Object.keys(row).map((name) => `${ident(name)} = excluded.${ident(name)}`);
     const names = Object.keys(row).map(ident).join(', ');
+    const places = Object.keys(row).map((_, i) => `$${i + 1}`);
     await client.query(
-      `insert into public.${table.name} (${names}) values (${Object.keys(row).map((_, i) => `$${i + 1}`)})
+      `insert into public.${table.name} (${names}) values (${places.join(', ')})
        on conflict (${table.key.map(ident).join(', ')}) do update set ${set.join(', ')}`,
       Object.values(row),
     );
