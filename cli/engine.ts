@@ -13,6 +13,7 @@ import { Applier } from '../consumers/apply.ts';
 import type { ApplyOptions } from '../consumers/apply-context.ts';
 import { buildModel, type Model } from '../consumers/model.ts';
 import {
+  followTimeline,
   readCursor,
   readPosition,
   readUntil,
@@ -25,7 +26,6 @@ import type { Mapping } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
 import type { ChangeSource, Clock, Observer } from '../core/ports.ts';
 import { readUsages } from '../core/usage.ts';
-import { parseLsn } from '../core/version.ts';
 import type { Config } from './config.ts';
 import { withinMemory } from './memory-guard.ts';
 import { readStream } from './read-stream.ts';
@@ -102,17 +102,21 @@ export class Engine {
    */
   async position(): Promise<StoredPosition> {
     const { config, observer } = this.#context;
-    const { stored, found } = await withClient(config.source, 'position', (source) =>
+    return withClient(config.source, 'position', (source) =>
       withClient(config.target, 'position', async (target) => {
         this.#sourceClockAheadMs = await clockAheadMs(source, this.#context.clock);
-        return readStream({ source, target }, config);
+        const { stored, memory, found } = await readStream({ source, target }, config);
+        if (stored === null) throw new TandemError('NOT_SET_UP', { stream: config.stream });
+        const verdict = judgeSlot(memory, found);
+        if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
+        if (verdict.warning !== null) {
+          const { timeline } = found.source;
+          observer.event('slot', { warning: verdict.warning, timeline }, 'warn');
+          await followTimeline(target, stored, timeline);
+        }
+        return stored;
       }),
     );
-    if (stored === null) throw new TandemError('NOT_SET_UP', { stream: config.stream });
-    const verdict = judgeSlot({ ...stored, position: parseLsn(stored.position) }, found);
-    if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
-    if (verdict.warning !== null) observer.event('slot', { warning: verdict.warning }, 'warn');
-    return stored;
   }
 
   /** The source's process that reads the slot for somebody; null: nobody does. */
@@ -213,11 +217,18 @@ export class Engine {
 
   async #session(): Promise<Session> {
     const { config, observer, clock } = this.#context;
-    await this.position();
+    const judged = await this.position();
     // Whoever takes the stream over ends the process that has it: not while that one is at work.
     const reader = await this.readerPid();
     if (reader !== null) throw new TandemError('SLOT_IN_USE', { slot: config.slot, pid: reader });
     const { applier, close } = await this.#applier();
+    try {
+      // The process before may have moved it since, fed by another server even: judge what counts.
+      if (applier.position !== judged.position) await this.position();
+    } catch (error) {
+      await close();
+      throw error;
+    }
     const source = new PostgresSource({
       database: config.source,
       slot: config.slot,

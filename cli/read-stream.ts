@@ -1,12 +1,16 @@
 import type pg from 'pg';
-import { readSlot, type NoSlot, type SlotState } from '../connectors/postgres/slot.ts';
-import { identifySource, type SourceIdentity } from '../connectors/postgres/source-identity.ts';
-import { readPosition, type StoredPosition } from '../consumers/position.ts';
+import type { FoundStream, StoredStream } from '../connectors/postgres/judge-slot.ts';
+import { readSlot } from '../connectors/postgres/slot.ts';
+import { identifySource } from '../connectors/postgres/source-identity.ts';
+import { readTimelineHistory } from '../connectors/postgres/timeline-history.ts';
+import { readMemory, readPosition, type StoredPosition } from '../consumers/position.ts';
+import type { Config } from './config.ts';
 
 /** What `judgeSlot` compares. */
 export type StreamFacts = {
   readonly stored: StoredPosition | null;
-  readonly found: { readonly source: SourceIdentity; readonly slot: SlotState | NoSlot };
+  readonly memory: StoredStream | null;
+  readonly found: FoundStream;
 };
 
 /**
@@ -16,9 +20,13 @@ export type StreamFacts = {
  */
 export async function readStream(
   { source, target }: { readonly source: pg.ClientBase; readonly target: pg.ClientBase },
-  { slot, stream }: { readonly slot: string; readonly stream: string },
+  config: Pick<Config, 'slot' | 'stream' | 'source'>,
 ): Promise<StreamFacts> {
-  const state = await readSlot(source, slot);
-  const stored = await readPosition(target, stream);
-  return { stored, found: { slot: state, source: await identifySource(source) } };
+  const slot = await readSlot(source, config.slot);
+  const stored = await readPosition(target, config.stream);
+  const memory = stored === null ? null : await readMemory(target, stored);
+  const identity = await identifySource(source);
+  const isOther = stored !== null && stored.timeline !== identity.timeline;
+  const history = isOther ? await readTimelineHistory(config.source, identity.timeline) : [];
+  return { stored, memory, found: { source: identity, slot, history } };
 }

@@ -6,7 +6,8 @@ import { openClient, statementError, textRows } from '../connectors/postgres/con
 import { judgeSlot } from '../connectors/postgres/judge-slot.ts';
 import { mirrorTables } from '../connectors/postgres/mirror-tables.ts';
 import { ensurePublication, planPublication } from '../connectors/postgres/publication.ts';
-import { createSlot, dropSlot, readSlot } from '../connectors/postgres/slot.ts';
+import { createSlot, creationSql, dropSlot, readSlot } from '../connectors/postgres/slot.ts';
+import { literal } from '../connectors/postgres/sql.ts';
 import { identifySource, type SourceIdentity } from '../connectors/postgres/source-identity.ts';
 import {
   HISTORY_SQL,
@@ -21,7 +22,7 @@ import type { Mapping } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
 import type { MirrorTable } from '../core/mirror-table.ts';
 import { readUsages, tablesWithSecrets } from '../core/usage.ts';
-import { formatLsn, parseLsn, type Lsn } from '../core/version.ts';
+import { formatLsn, type Lsn } from '../core/version.ts';
 import {
   applyMigration,
   migrationSql,
@@ -116,7 +117,7 @@ export async function planSetup(
       plan.source.push(`select pg_drop_replication_slot('${config.slot}')`);
     }
     if (!slot.exists || options.slot === 'replace') {
-      plan.source.push(`select pg_create_logical_replication_slot('${config.slot}', 'pgoutput')`);
+      plan.source.push(`select ${creationSql(identity).replace('$1', literal(config.slot))}`);
     }
   });
   return plan;
@@ -297,10 +298,9 @@ const WAITING_MS = 3000;
 async function setUpSlot(options: SetupOptions, sessions: Sessions): Promise<void> {
   const { config, report } = options;
   const { source } = sessions;
-  const { stored, found } = await readStream(sessions, config);
+  const { stored, memory, found } = await readStream(sessions, config);
   const { slot } = found;
   if (options.slot === 'keep') {
-    const memory = stored === null ? null : { ...stored, position: parseLsn(stored.position) };
     const verdict = judgeSlot(memory, found);
     if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
   }

@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import { execute, textRows } from '../connectors/postgres/connection.ts';
+import { qualified } from '../connectors/postgres/sql.ts';
+import type { StoredStream } from '../connectors/postgres/judge-slot.ts';
 import { TandemError } from '../core/errors.ts';
 import type { Position } from '../core/ports.ts';
 import { parseLsn, type Lsn } from '../core/version.ts';
@@ -43,6 +45,43 @@ export async function readPosition(
   };
 }
 
+/** What `judgeSlot` compares with the source: the position, and how far the copy has read. */
+export async function readMemory(
+  client: pg.ClientBase,
+  stored: StoredPosition,
+): Promise<StoredStream> {
+  const [row = []] = await textRows(
+    client,
+    `select max(read_until), bool_or(loaded_at is null and exists (
+       select from tandem.chunk where subject = table_name and stage <> 'derive'
+         and finished_at is not null))
+     from tandem.mirror`,
+  );
+  const [readUntil, isHalfCopied] = row;
+  const position = parseLsn(stored.position);
+  return {
+    ...stored,
+    position,
+    readUntil: isHalfCopied === 't' ? null : readUntil ? parseLsn(readUntil) : position,
+  };
+}
+
+/**
+ * Notes that the source goes on on another timeline, once it is known that everything here happened
+ * there too. Not where the position has moved since: that has to be judged again.
+ */
+export async function followTimeline(
+  client: pg.ClientBase,
+  stored: StoredPosition,
+  timeline: number,
+): Promise<void> {
+  await execute(
+    client,
+    `update tandem.position set timeline = $4 where stream = $1 and timeline = $2 and position = $3`,
+    [stored.stream, stored.timeline, stored.position, timeline],
+  );
+}
+
 /**
  * Remembers a slot that was just made. A mirror that was fed from an earlier slot has a gap: all of
  * it has to be loaded and derived again.
@@ -75,6 +114,7 @@ export async function storePosition(
          heartbeat_at = null, heartbeat_lag = null, committed_at = null, updated_at = now()`,
       [stream, consistentPoint, slot, systemIdentifier, timeline],
     );
+    await forgetNewer(client, consistentPoint);
     await execute(client, 'delete from tandem.chunk');
     await execute(client, 'update tandem.mirror set loaded_at = null, read_until = null');
     await execute(client, 'update tandem.entity set derived_at = null');
@@ -82,6 +122,27 @@ export async function storePosition(
   } catch (error) {
     await execute(client, 'rollback');
     throw error;
+  }
+}
+
+/**
+ * A source that lost WAL counts on from an earlier position, and another server from one of its own:
+ * what the mirror holds would seem newer than all that will be read. Where there is no such row,
+ * which is the usual case, nothing is written.
+ */
+async function forgetNewer(client: pg.ClientBase, consistentPoint: string): Promise<void> {
+  const tables = await textRows(
+    client,
+    `select m.table_name from tandem.mirror m
+     join pg_class c on c.oid = to_regclass(format('legacy.%I', m.table_name))`,
+  );
+  for (const [table] of tables) {
+    await execute(
+      client,
+      `update ${qualified('legacy', table ?? '')} set _commit_lsn = '0/0', _change_lsn = '0/0'
+       where _commit_lsn >= $1`,
+      [consistentPoint],
+    );
   }
 }
 

@@ -69,7 +69,7 @@ export const ERROR_POLICY = {
   },
   SOURCE_BEHIND: {
     retry: 'manual',
-    hint: 'The target holds changes that the source has lost (restored from a backup, or a failover that lost WAL). Run `tandem setup --new-slot`, then `tandem backfill`.',
+    hint: 'The target holds changes that this source does not have (restored from a backup, a failover that lost WAL, or an old primary that came back). If SOURCE_URL names the right server, run `tandem setup --new-slot`, then `tandem backfill`.',
   },
   WRONG_SERVER: {
     retry: 'manual',

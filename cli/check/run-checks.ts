@@ -5,19 +5,17 @@ import { judgeSlot } from '../../connectors/postgres/judge-slot.ts';
 import { mirrorTables } from '../../connectors/postgres/mirror-tables.ts';
 import { planPublication } from '../../connectors/postgres/publication.ts';
 import { readSlot } from '../../connectors/postgres/slot.ts';
-import { identifySource } from '../../connectors/postgres/source-identity.ts';
 import {
   editedMigrations,
   pendingMigrations,
   readMigrations,
 } from '../../connectors/supabase/migrations.ts';
-import { readPosition } from '../../consumers/position.ts';
 import { readTargetTables } from '../../consumers/target-tables.ts';
 import type { Mapping } from '../../core/entity.ts';
 import { ERROR_POLICY, TandemError } from '../../core/errors.ts';
 import { splitTableName } from '../../core/mirror-table.ts';
 import { readUsages, tablesWithSecrets } from '../../core/usage.ts';
-import { parseLsn } from '../../core/version.ts';
+import { readStream } from '../read-stream.ts';
 import { recordedMigrations } from '../apply-migrations.ts';
 import type { Config } from '../config.ts';
 import { readAccess } from '../list-tables.ts';
@@ -219,9 +217,9 @@ async function checkSame(
     : ok(topic, 'source and target are two databases');
 }
 
-async function readStored(target: pg.Client, stream: string) {
+async function readNamed(sessions: Parameters<typeof readStream>[0], config: Config) {
   try {
-    return await readPosition(target, stream);
+    return await readStream(sessions, config);
   } catch (error) {
     throw statementError('target', error, 'read position');
   }
@@ -238,19 +236,14 @@ async function checkStream(
     name: 'position',
     why: 'The slot has to go on where the target stands: anything else is a gap.',
   };
-  const read = async () => ({ stored: await readStored(target, config.stream) });
-  const found = await unlessForbidden(topic, read);
-  if (isResult(found)) return [found];
-  const { stored } = found;
+  const facts = await unlessForbidden(topic, () => readNamed({ source, target }, config));
+  if (isResult(facts)) return [facts];
+  const { stored, memory, found } = facts;
   if (stored === null) return [ok(topic, 'nothing was streamed yet')];
-  const { systemIdentifier, timeline, slot, position } = stored;
-  const verdict = judgeSlot(
-    { systemIdentifier, timeline, slot, position: parseLsn(position) },
-    { source: await identifySource(source), slot: await readSlot(source, config.slot) },
-  );
+  const verdict = judgeSlot(memory, found);
   if (verdict.kind === 'refused') {
     const facts = Object.entries(verdict.details).map(([name, value]) => `${name}=${value}`);
     return [failure(topic, [verdict.code, ...facts].join(' '), ERROR_POLICY[verdict.code].hint)];
   }
-  return [ok(topic, `${position}, which the slot can go on from`)];
+  return [ok(topic, `${stored.position}, which the slot can go on from`)];
 }

@@ -2,6 +2,7 @@ import type { ErrorCode, ErrorDetails } from '../../core/errors.ts';
 import { formatLsn, type Lsn } from '../../core/version.ts';
 import { isLost, type NoSlot, type SlotState } from './slot.ts';
 import type { SourceIdentity } from './source-identity.ts';
+import type { TimelineEnd } from './timeline-history.ts';
 
 /** What the target remembers of the stream it was fed from. */
 export type StoredStream = {
@@ -10,11 +11,18 @@ export type StoredStream = {
   readonly slot: string;
   /** Up to here the target has committed. */
   readonly position: Lsn;
+  /**
+   * Up to here the copy has read the source, which may be further than the stream; null: a table
+   * is half copied, and nobody knows how far. Left out: the copy is not ahead.
+   */
+  readonly readUntil?: Lsn | null;
 };
 
 export type FoundStream = {
   readonly source: SourceIdentity;
   readonly slot: SlotState | NoSlot;
+  /** Of the source's timeline; needed where it is another one than before. */
+  readonly history?: readonly TimelineEnd[];
 };
 
 export type SlotVerdict =
@@ -29,7 +37,8 @@ export type SlotVerdict =
  * what the target holds; one that was merely moved on (by another reader, or by
  * `pg_replication_slot_advance`) may still keep older WAL. Either way changes are missing.
  */
-export function judgeSlot(stored: StoredStream | null, { source, slot }: FoundStream): SlotVerdict {
+export function judgeSlot(stored: StoredStream | null, found: FoundStream): SlotVerdict {
+  const { source, slot } = found;
   if (stored !== null && stored.systemIdentifier !== source.systemIdentifier) {
     return refused('WRONG_SERVER', {
       stored: stored.systemIdentifier,
@@ -51,7 +60,26 @@ export function judgeSlot(stored: StoredStream | null, { source, slot }: FoundSt
     });
   }
   if (stored === null) return fine(null);
-  return judgePositions(stored, source, slot);
+  return judgeTimeline(stored, found) ?? judgePositions(stored, source, slot);
+}
+
+/**
+ * A standby that was promoted goes on from where it had received the log, on a timeline of its own.
+ * Whatever the target holds beyond that place has never happened there; and since the new server
+ * writes on, its position alone tells nothing after a while.
+ */
+function judgeTimeline(stored: StoredStream, found: FoundStream): SlotVerdict | null {
+  const { source, slot, history = [] } = found;
+  if (stored.timeline === source.timeline) return null;
+  const position = formatLsn(stored.position);
+  const details = { slot: slot.name, position, timeline: source.timeline, stored: stored.timeline };
+  const left = history.find(({ timeline }) => timeline === stored.timeline);
+  // An old primary that came back, or a sibling: it never was where the target has been.
+  if (left === undefined) return refused('SOURCE_BEHIND', details);
+  const isKnown = stored.readUntil !== null;
+  const reached = stored.readUntil ?? stored.position;
+  if (isKnown && stored.position <= left.end && reached <= left.end) return null;
+  return refused('SOURCE_BEHIND', { ...details, left: formatLsn(left.end) });
 }
 
 function judgePositions(

@@ -72,6 +72,20 @@ export function isLost(slot: SlotState): boolean {
 }
 
 /**
+ * The statement that makes a slot. Since PostgreSQL 17 a slot can go over to a standby that is
+ * promoted; where no standby asks for it (`sync_replication_slots`), that costs nothing. On a
+ * standby itself it cannot be had.
+ */
+export function creationSql(source: SlotHome): string {
+  const survives = source.serverVersion >= FAILOVER_SINCE && !source.isInRecovery;
+  const more = survives ? ', temporary => false, failover => true' : '';
+  return `pg_create_logical_replication_slot($1, 'pgoutput'${more})`;
+}
+const FAILOVER_SINCE = 170_000;
+/** What `identifySource` tells of the server. */
+export type SlotHome = { readonly serverVersion: number; readonly isInRecovery: boolean };
+
+/**
  * Creates a logical slot and returns its consistent point: what commits from there on will stream.
  *
  * Waits for the end of all transactions that are running and have written. The publication must
@@ -81,11 +95,12 @@ export function isLost(slot: SlotState): boolean {
  */
 export async function createSlot(client: pg.ClientBase, name: string): Promise<Lsn> {
   try {
-    const [row] = await textRows(
+    const [home = []] = await textRows(
       client,
-      `select lsn from pg_create_logical_replication_slot($1, 'pgoutput')`,
-      [name],
+      `select current_setting('server_version_num'), pg_is_in_recovery()`,
     );
+    const sql = creationSql({ serverVersion: Number(home[0]), isInRecovery: home[1] === 't' });
+    const [row] = await textRows(client, `select lsn from ${sql}`, [name]);
     return parseLsn(row?.[0] ?? '');
   } catch (error) {
     throw creationError(error, name);

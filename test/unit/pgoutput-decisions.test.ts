@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { parseTimelineHistory } from '../../connectors/postgres/timeline-history.ts';
 import { backoffMs } from '../../connectors/postgres/backoff.ts';
 import { judgeSlot, type FoundStream } from '../../connectors/postgres/judge-slot.ts';
 import { judgeLink, statusIntervalMs } from '../../connectors/postgres/link-health.ts';
@@ -112,10 +113,21 @@ describe('the slot is an identity', () => {
     expect(judgeSlot(stored, found({}))).toEqual({ kind: 'ok', warning: null });
     const at = found({ slot: { confirmedFlushLsn: lsn(100), restartLsn: lsn(100) } });
     expect(judgeSlot(stored, at)).toEqual({ kind: 'ok', warning: null });
-    expect(judgeSlot(stored, found({ source: { timeline: 2 } }))).toEqual({
-      kind: 'ok',
-      warning: 'TIMELINE_CHANGED',
-    });
+    const history = [{ timeline: 1, end: lsn(100) }];
+    const promoted = { ...found({ source: { timeline: 2 } }), history };
+    expect(judgeSlot(stored, promoted)).toEqual({ kind: 'ok', warning: 'TIMELINE_CHANGED' });
+  });
+
+  test.each([
+    ['left the old one before what the target holds', 2, [{ timeline: 1, end: lsn(99) }], 100],
+    ['left it before what the copy has read', 2, [{ timeline: 1, end: lsn(150) }], 151],
+    ['left it while a table was half copied', 2, [{ timeline: 1, end: lsn(150) }], null],
+    ['does not come out of the old one', 3, [{ timeline: 2, end: lsn(150) }], 100],
+    ['has no history', 2, [], 100],
+  ] as const)('a timeline that %s is refused', (_, timeline, history, reached) => {
+    const readUntil = reached === null ? null : lsn(reached);
+    const state = { ...found({ source: { timeline } }), history };
+    expect(judgeSlot({ ...stored, readUntil }, state)).toMatchObject({ code: 'SOURCE_BEHIND' });
   });
 
   test('without a memory there is nothing to miss', () => {
@@ -165,5 +177,13 @@ test('a publication is created with its lists, its quotes and, where needed, by 
   ]);
   expect(publicationSql(null, { name: 'p', kinds: '', tables: [table, plain] })).toEqual([
     `create publication "p" for table "public"."a""b" ("id", "X y"), "o"."c" with (publish_via_partition_root = true)`,
+  ]);
+});
+
+test('the history of a timeline is read as the server writes it', () => {
+  const text = '1\t0/3000160\tno recovery target specified\n\n# a comment\n2\tA/5000000\tx\n';
+  expect(parseTimelineHistory(text)).toEqual([
+    { timeline: 1, end: 0x3000160n },
+    { timeline: 2, end: 0xa05000000n },
   ]);
 });
