@@ -28,6 +28,8 @@ export type DatabaseOptions = {
   /** Instead of `on`: the connection string of a server of the test's own. */
   readonly server?: string;
   readonly encoding?: string;
+  /** It is not dropped: its server ends with the test, or before. */
+  readonly goesWithServer?: boolean;
 };
 
 /** A new, empty database; `await using` drops it with its slots and connections. */
@@ -40,7 +42,12 @@ export async function freshDatabase(options: DatabaseOptions = {}): Promise<Test
        lc_collate 'C' lc_ctype 'C'`,
     ),
   );
-  return new Database(serverUrl, name);
+  return new Database(serverUrl, name, options.goesWithServer === true);
+}
+
+/** A database that is there; `await using` ends the connections to it. */
+export function openDatabase(serverUrl: string, name: string): TestDatabase {
+  return new Database(serverUrl, name, true);
 }
 
 /** A database on each of the two servers. */
@@ -69,13 +76,15 @@ class Database implements TestDatabase {
   readonly #serverUrl: string;
   readonly #pool: pg.Pool;
   readonly #clients: pg.Client[] = [];
+  readonly #stays: boolean;
 
-  constructor(serverUrl: string, name: string) {
+  constructor(serverUrl: string, name: string, stays: boolean) {
     const url = new URL(serverUrl);
     url.pathname = `/${name}`;
     this.name = name;
     this.connectionString = url.href;
     this.#serverUrl = serverUrl;
+    this.#stays = stays;
     this.#pool = new pg.Pool({ connectionString: url.href, max: 4 });
     this.#pool.on('error', ignore);
   }
@@ -99,6 +108,11 @@ class Database implements TestDatabase {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#stays) await this.#drop();
+    await Promise.all([this.#pool, ...this.#clients].map((each) => each.end().catch(ignore)));
+  }
+
+  async #drop(): Promise<void> {
     await asAdmin(this.#serverUrl, async (admin) => {
       await admin.query(
         'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1',
@@ -113,7 +127,6 @@ class Database implements TestDatabase {
       const force = (version?.it ?? 0) >= 130_000 ? 'with (force)' : '';
       await admin.query(`drop database if exists ${this.name} ${force}`);
     });
-    await Promise.all([this.#pool, ...this.#clients].map((each) => each.end().catch(ignore)));
   }
 }
 

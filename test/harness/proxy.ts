@@ -20,6 +20,8 @@ export interface Proxy extends AsyncDisposable {
   delay(ms: number): void;
   /** New connections get ECONNREFUSED; open ones go on. */
   refuse(on: boolean): Promise<void>;
+  /** New connections go to another server, as after a change of DNS. */
+  redirect(target: Address): void;
   /** Resets what is open and stops listening. */
   close(): Promise<void>;
 }
@@ -34,7 +36,7 @@ export async function startProxy(target: Address): Promise<Proxy> {
 class TcpProxy implements Proxy {
   readonly host = '127.0.0.1';
   readonly port: number;
-  readonly #target: Address;
+  #target: Address;
   readonly #wires = new Set<Wire>();
   #server: Server | undefined;
   #isHalfOpen = false;
@@ -79,6 +81,10 @@ class TcpProxy implements Proxy {
     }
   }
 
+  redirect(target: Address): void {
+    this.#target = target;
+  }
+
   async close(): Promise<void> {
     await this.refuse(true);
     this.cut();
@@ -97,7 +103,8 @@ class TcpProxy implements Proxy {
   }
 
   #join(client: Socket): void {
-    const upstream = connect({ ...this.#target, allowHalfOpen: true, noDelay: true });
+    const { host, port } = this.#target;
+    const upstream = connect({ host, port, allowHalfOpen: true, noDelay: true });
     const wire = new Wire(client, upstream);
     this.#wires.add(wire);
     wire.delayMs = this.#delayMs;
