@@ -2,6 +2,7 @@ import type { MirrorTable } from '../../../core/mirror-table.ts';
 import type { PgoutputMessage, RelationMessage, SkippedMessage } from './messages.ts';
 import { planRelation, type RelationPlan, type WireColumn } from './relation-plan.ts';
 import type { NamedType, SourceTypes } from './source-types.ts';
+import { hasTextForm } from './translate.ts';
 import { TupleReader } from './tuple.ts';
 import { violation, WireReader } from './wire-reader.ts';
 
@@ -187,7 +188,9 @@ function kindOf(message: Buffer): number {
 
 function begin(wire: WireReader): PgoutputMessage {
   const commitLsn = wire.lsn();
+  const at = wire.offset;
   const committedAt = wire.int64();
+  if (!hasTextForm(committedAt)) throw violation('commit time out of range', at);
   wire.uint32(); // transaction id
   return { kind: 'begin', commitLsn, committedAt };
 }

@@ -66,6 +66,14 @@ export function epochMs(at: PgMicros): number {
   return PG_EPOCH_MS + Math.floor(at / 1000);
 }
 
+/** Whether `timestampText` can write it: the years 0 to 9999. No clock shows anything else. */
+export function hasTextForm(at: PgMicros): boolean {
+  const ms = epochMs(at);
+  return ms >= FIRST_MS && ms <= LAST_MS;
+}
+const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z');
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
 /** timestamptz text in UTC with microseconds: `2025-01-02 03:04:05.678901+00`. */
 export function timestampText(at: PgMicros): string {
   const iso = new Date(epochMs(at)).toISOString(); // 2025-01-02T03:04:05.678Z
