@@ -1,22 +1,21 @@
-import { randomInt } from 'node:crypto';
-import { expect, onTestFailed, test } from 'vitest';
-import { Random } from '../../demo/legacy/random.ts';
+import { expect, test } from 'vitest';
+import type { Random } from '../../demo/legacy/random.ts';
 import { startPostgres, type PostgresServer } from '../../demo/servers/postgres.ts';
 import { freshDatabase, openDatabase, type TestDatabase } from '../harness/database.ts';
 import { binariesOf, type ServerVersion } from '../harness/other-servers.ts';
 import { startProxy } from '../harness/proxy.ts';
 import { expectSmallAgreement } from '../harness/small-agreement.ts';
 import { smallTraffic } from '../harness/source-traffic.ts';
-import { expectCaughtUp, smallWorld } from '../harness/source-world.ts';
+import {
+  expectCaughtUp,
+  expectNewCopy,
+  expectRefusal,
+  seededRandom,
+  smallWorld,
+} from '../harness/source-world.ts';
 import { startStandby, STANDBY_SLOT, type Standby } from '../harness/standby.ts';
-import { tandem, TandemProcess, type Settings } from '../harness/tandem-process.ts';
+import { TandemProcess, type Settings } from '../harness/tandem-process.ts';
 import { waitFor } from '../harness/wait-for.ts';
-
-function seeded(): Random {
-  const seed = Number(process.env['TEST_SEED'] ?? randomInt(1_000_000));
-  onTestFailed(() => void process.stderr.write(`TEST_SEED=${seed}\n`));
-  return new Random(seed);
-}
 
 const traffic = (source: TestDatabase, random: Random, count = 100) =>
   smallTraffic(source, random, { count, sample: {} });
@@ -52,7 +51,7 @@ const standbyOf = async (primary: PostgresServer, version: ServerVersion, settin
   startStandby(primary, { binaries: await binariesOf(version), settings });
 
 test('a promoted standby that has the slot goes on under traffic, and nothing is lost', async () => {
-  const random = seeded();
+  const random = seededRandom();
   await using primary = await startPrimary(17);
   await using standby = await standbyOf(primary, 17, { sync_replication_slots: 'on' });
   await using source = await sourceOn(primary);
@@ -90,7 +89,7 @@ test('a promoted standby that has the slot goes on under traffic, and nothing is
 }, 180_000);
 
 test('a promoted standby that lacks what the target has is refused, and a new copy ends right', async () => {
-  const random = seeded();
+  const random = seededRandom();
   await using primary = await startPrimary(17);
   await using standby = await standbyOf(primary, 17);
   await using source = await sourceOn(primary);
@@ -109,16 +108,15 @@ test('a promoted standby that lacks what the target has is refused, and a new co
 
   await using successor = openDatabase(standby.server.connectionString(), source.name);
   const moved = { ...settings, SOURCE_URL: successor.connectionString };
-  const refused = await tandem(['run'], moved);
-  expect(refused.code, refused.output).toBe(1);
-  expect(refused.output).toMatch(/SOURCE_BEHIND.* left=/);
-  expect(refused.output).toContain('tandem setup --new-slot');
+  await using refused = new TandemProcess(['run'], moved);
+  await expectRefusal(refused, { code: 'SOURCE_BEHIND', next: 'tandem setup --new-slot' });
+  expect(refused.output).toContain('left=');
   await expectNewCopy(moved, successor, target);
 }, 180_000);
 
 /** Before PostgreSQL 17 a slot does not go over. */
 test('a promoted standby without the slot is refused by name, and a new copy ends right', async () => {
-  const random = seeded();
+  const random = seededRandom();
   await using primary = await startPrimary(15);
   await using standby = await standbyOf(primary, 15);
   await using source = await sourceOn(primary);
@@ -132,22 +130,8 @@ test('a promoted standby without the slot is refused by name, and a new copy end
 
   await using successor = openDatabase(standby.server.connectionString(), source.name);
   const moved = { ...settings, SOURCE_URL: successor.connectionString };
-  const refused = await tandem(['run'], moved);
-  expect(refused.code, refused.output).toBe(1);
-  expect(refused.output).toContain('SLOT_MISSING');
-  expect(refused.output).toContain('tandem setup --new-slot');
+  await using refused = new TandemProcess(['run'], moved);
+  await expectRefusal(refused, { code: 'SLOT_MISSING', next: 'tandem setup --new-slot' });
   await child.stop();
   await expectNewCopy(moved, successor, target);
 }, 180_000);
-
-async function expectNewCopy(
-  settings: Settings,
-  source: TestDatabase,
-  target: TestDatabase,
-): Promise<void> {
-  const { code, output } = await tandem(['setup', '--new-slot'], settings);
-  expect(code, output).toBe(0);
-  await using child = new TandemProcess(['run'], settings);
-  await expectCaughtUp(settings, child);
-  await expectSmallAgreement(source, target);
-}

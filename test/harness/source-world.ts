@@ -1,8 +1,11 @@
+import { randomInt } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { expect } from 'vitest';
+import { expect, onTestFailed } from 'vitest';
+import { Random } from '../../demo/legacy/random.ts';
 import type { TestDatabase } from './database.ts';
+import { expectSmallAgreement } from './small-agreement.ts';
 import { LEGACY_SCHEMA, TARGET_SCHEMA } from './small-schema.ts';
-import { tandem, type Settings, type TandemProcess } from './tandem-process.ts';
+import { tandem, TandemProcess, type Settings } from './tandem-process.ts';
 
 /** The two small schemas, and what `tandem` has to be told to replicate one into the other. */
 export async function smallWorld(
@@ -29,4 +32,35 @@ export async function expectCaughtUp(settings: Settings, child: TandemProcess): 
   const args = ['status', '--caught-up', '--timeout', '60s'];
   const { code, output } = await tandem(args, settings);
   expect(code, `${output}${child.output}`).toBe(0);
+}
+
+/** A seed that is printed when the test fails; `TEST_SEED` repeats one. */
+export function seededRandom(): Random {
+  const seed = Number(process.env['TEST_SEED'] ?? randomInt(1_000_000));
+  onTestFailed(() => void process.stderr.write(`TEST_SEED=${seed}\n`));
+  return new Random(seed);
+}
+
+/** What somebody does who followed the hint of a slot that cannot go on. */
+export async function expectNewCopy(
+  settings: Settings,
+  source: TestDatabase,
+  target: TestDatabase,
+): Promise<void> {
+  const { code, output } = await tandem(['setup', '--new-slot'], settings);
+  expect(code, output).toBe(0);
+  await using child = new TandemProcess(['run'], settings);
+  await expectCaughtUp(settings, child);
+  await expectSmallAgreement(source, target);
+  expect(await child.stop()).toBe(0);
+}
+
+/** The run ends by itself, with this error and a next step. */
+export async function expectRefusal(
+  child: TandemProcess,
+  refusal: { readonly code: string; readonly next: string },
+): Promise<void> {
+  expect(await child.exited, child.output).toBe(1);
+  expect(child.output).toContain(refusal.code);
+  expect(child.output).toContain(refusal.next);
 }
