@@ -28,8 +28,12 @@ export async function smallWorld(
 }
 
 /** Waits until the target has all that the source had committed when this was called. */
-export async function expectCaughtUp(settings: Settings, child: TandemProcess): Promise<void> {
-  const args = ['status', '--caught-up', '--timeout', '60s'];
+export async function expectCaughtUp(
+  settings: Settings,
+  child: TandemProcess,
+  timeout = '90s',
+): Promise<void> {
+  const args = ['status', '--caught-up', '--timeout', timeout];
   const { code, output } = await tandem(args, settings);
   expect(code, `${output}${child.output}`).toBe(0);
 }
