@@ -21,7 +21,7 @@ test('a dry run prints the SQL and changes nothing; what it prints is what setup
   expect(await pair.source.query('select 1 from pg_publication')).toEqual([]);
   const [target = '', source = ''] = out.split('-- on the source');
   expect(source).toContain('create publication "tandem" for table');
-  expect(source).toContain(`pg_create_logical_replication_slot('${pair.source.name}', 'pgoutput')`);
+  expect(source).toContain(`pg_create_logical_replication_slot('${pair.source.name}', 'pgoutput'`);
   await other.target.query(target);
 
   expect((await work.run('setup')).code).toBe(0);
