@@ -123,11 +123,13 @@ export class Applier {
   }
 
   async #attempt(batch: Batch, carefully: boolean): Promise<boolean> {
-    const { client, cursor, observer } = this.#context;
-    const { fence, merging, derivation } = this.#parts;
+    const { client, cursor, observer, options } = this.#context;
+    const { fence, merging, derivation, journals } = this.#parts;
     const tx = this.#open ?? (await this.#begin(batch, carefully));
     await merging.merge(tx, batch.events);
     if (!batch.complete) {
+      // What a transaction keeps here is bounded; a journal's entries want their parents derived.
+      if (journals.size > options.maxRoots) await derivation.finish(tx);
       this.#open = tx;
       return false;
     }
@@ -161,7 +163,7 @@ export class Applier {
   }
 
   #committed(tx: TargetTransaction): void {
-    for (const learn of tx.committed) learn();
+    this.#parts.derivation.committed(tx);
     this.#parts.inactive.committed();
   }
 

@@ -42,6 +42,11 @@ export class Derivation {
     this.#deriver.forget();
   }
 
+  /** The transaction has committed. */
+  committed(tx: TargetTransaction): void {
+    this.#deriver.learn(tx.seen);
+  }
+
   /** Locks entities that the transaction has not locked yet. */
   async lock(tx: TargetTransaction, entities: Iterable<string>): Promise<void> {
     const { client, model } = this.#context;
@@ -76,7 +81,7 @@ export class Derivation {
     const result = tx.carefully
       ? await this.#deriveCarefully(tx, roots)
       : await this.#deriver.derive(this.#context.client, roots, new Map(), false);
-    tx.committed.push(result.committed);
+    tx.see(result.seen);
     for (const [entity, counts] of result.outcomes) tx.derived(entity, counts);
     if (result.arrivals.size > 0) await this.wake(tx, result.arrivals);
     if (result.gone.size > 0) await this.#journals.giveUp(this.#context.client, result.gone);

@@ -12,7 +12,7 @@ import { TreeLoader } from './load-tree.ts';
 import { legacyKey, mapRoots, type Mapped, type PlannedRow } from './map-roots.ts';
 import { presentMarks, syncMarks } from './marks.ts';
 import type { Model, TargetTable } from './model.ts';
-import { Resolver, type Resolved } from './resolve.ts';
+import { Resolver, type Resolved, type Seen } from './resolve.ts';
 import {
   encodeCell,
   pick,
@@ -39,8 +39,8 @@ export type DeriveResult = {
   readonly refused: Refused;
   /** Entities with roots that went to quarantine. */
   readonly quarantined: Set<string>;
-  /** Call once the transaction has committed. */
-  readonly committed: () => void;
+  /** To be learnt once the transaction has committed. */
+  readonly seen: readonly Seen[];
 };
 
 type SetNulls = ReadonlySet<string>;
@@ -69,6 +69,11 @@ export class Deriver {
     const loader = this.#loaders.get(entity);
     if (loader === undefined) throw new Error(`no entity ${entity}`);
     return loader;
+  }
+
+  /** Rows that are in the target for good. */
+  learn(seen: readonly Seen[]): void {
+    for (const { table, ref } of seen) this.#existence.learn(table, ref);
   }
 
   /** Forgets which target rows exist: after a rollback that may mean that one is gone. */
@@ -105,7 +110,7 @@ export class Deriver {
       outcomes: new Map(),
       refused: new Map(),
       quarantined: new Set(),
-      committed: () => resolver.committed(),
+      seen: resolver.seen,
     };
     for (const [entity, roots] of resolved) {
       // Asked now, answered behind the rows: one wait less.

@@ -72,6 +72,11 @@ export class Journals {
     this.#last = new Map();
   }
 
+  /** Entries and refusals that are kept here until they are appended. */
+  get size(): number {
+    return this.#entries.length + this.#refusals.length;
+  }
+
   /** The journals that have something to append: they are locked before their parents are looked for. */
   waiting(): Set<string> {
     return new Set(this.#entries.map(({ entity }) => entity.name));

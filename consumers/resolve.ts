@@ -47,7 +47,8 @@ class RowIds {
   }
 }
 
-type Checked = { readonly table: string; readonly ref: Ref };
+/** A row that is in the target. */
+export type Seen = { readonly table: string; readonly ref: Ref };
 
 /**
  * Decides for every reference whether its parent has a target row: one that is there already, or
@@ -58,8 +59,8 @@ export class Resolver {
   readonly #model: Model;
   readonly #existence: Existence;
   readonly #writes: boolean;
-  /** References found in the target by this transaction; learnt once it has committed. */
-  readonly seen: Checked[] = [];
+  /** Found in the target or written by this transaction: a fact once it has committed. */
+  readonly seen: Seen[] = [];
   readonly #here = new RowIds();
 
   /** `writes` false: nothing will be written, so only rows that are in the target count. */
@@ -110,11 +111,6 @@ export class Resolver {
       );
     }
     return resolved;
-  }
-
-  /** Learns what a committed transaction found or wrote. */
-  committed(): void {
-    for (const { table, ref } of this.seen) this.#existence.learn(table, ref);
   }
 
   wrote(table: string, ref: Ref): void {

@@ -2,6 +2,10 @@ import type { ChangeEvent } from '../core/change-event.ts';
 import type { Counts, RootOutcome } from '../core/ports.ts';
 import type { Roots } from './affected.ts';
 import { AffectedRoots } from './affected-store.ts';
+import type { Seen } from './resolve.ts';
+
+/** A transaction may be as large as the source's disk; what it keeps here may not. */
+const MAX_SEEN = 50_000;
 
 type ChangeCounts = Partial<Record<ChangeEvent['kind'], number>>;
 type OutcomeCounts = Partial<Record<RootOutcome, number>>;
@@ -11,7 +15,8 @@ export class TargetTransaction {
   readonly affected: AffectedRoots;
   readonly carefully: boolean;
   readonly locked = new Set<string>();
-  readonly committed: (() => void)[] = [];
+  /** Target rows that are there once this has committed: some of them, where they are very many. */
+  readonly seen: Seen[] = [];
   /** Roots that the database refused because of another row, by entity. */
   refused = new Map<string, Roots>();
   readonly changes = new Map<string, ChangeCounts>();
@@ -23,6 +28,11 @@ export class TargetTransaction {
   constructor(maxRoots: number, carefully: boolean) {
     this.affected = new AffectedRoots(maxRoots);
     this.carefully = carefully;
+  }
+
+  /** Notes rows of the target. What is left out is asked for when it is needed. */
+  see(rows: readonly Seen[]): void {
+    if (this.seen.length + rows.length <= MAX_SEEN) this.seen.push(...rows);
   }
 
   /** Counts events that are about to be merged. */

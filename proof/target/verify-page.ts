@@ -70,7 +70,7 @@ export class PageCheck {
     const work = mapped.map((root) => withRefusal(root, refused));
     const resolver = new Resolver(model, existence, false);
     const resolved = (await resolver.resolve(client, new Map([[entity, work]]))).get(entity) ?? [];
-    resolver.committed();
+    for (const { table, ref } of resolver.seen) existence.learn(table, ref);
 
     const { groups, unfit } = this.#expected.group(resolved);
     for (const group of groups) unfit.push(...(await this.#compare(client, group)));

@@ -227,6 +227,25 @@ test('in pieces and in a batch that is tried again each change is appended once'
   expect(await entries()).toEqual(['1 1>2', '1 2>3', '1 3>4', '1 4>5']);
 });
 
+test('a transaction with more changes than may be kept appends them as it goes, once, with its own orders', async () => {
+  await using open = await bench.applier({ maxRoots: 4 });
+  await bench.apply(open, ...parents());
+  const rows = Array.from({ length: 6 }, (_, i) => i + 1);
+  const pieces = [
+    rows.map((id) => created(id, 1, 5)),
+    ...[2, 3, 4].map((status) => rows.map((id) => updated(id, status, 5, status))),
+  ];
+  for (const piece of pieces) {
+    expect(await open.applier.apply(bench.batch(piece, { complete: false }))).toBe(false);
+  }
+  // Nobody sees them yet.
+  expect(await entries()).toEqual([]);
+  await open.applier.apply(bench.batch([]));
+  const steps = ['1>2', '2>3', '3>4'];
+  expect(await entries()).toEqual(steps.flatMap((step) => rows.map((id) => `${id} ${step}`)));
+  expect(await bench.query('select from tandem.journal_waiting')).toEqual([]);
+});
+
 test('a journal whose row the target refuses stops nobody', async () => {
   await using open = await bench.applier();
   await bench.query('alter table status_changes add constraint small check (to_status < 100)');
