@@ -45,7 +45,8 @@ export type Remaining = {
 export async function remaining(client: pg.ClientBase, model: Model): Promise<Remaining> {
   const loaded = await textRows(
     client,
-    'select table_name from tandem.mirror where loaded_at is not null',
+    // What joins beside the stream is not waited for.
+    `select table_name from tandem.mirror where loaded_at is not null or state <> 'active'`,
   );
   const derived = await textRows(
     client,
@@ -79,11 +80,12 @@ export async function backfill(context: BackfillContext): Promise<void> {
 async function loadAndDerive(context: BackfillContext): Promise<void> {
   const { model, observer, target } = context;
   const start = Date.now();
-  await loadMirror({ ...context, tables: [...model.mirror.values()] });
-  observer.event('mirror loaded', { tables: model.mirror.size, ms: Date.now() - start });
-
   const client = await openClient(target, 'backfill');
   try {
+    const open = new Set((await remaining(client, model)).tables);
+    const tables = [...model.mirror.values()].filter((table) => open.has(table.name));
+    await loadMirror({ ...context, tables });
+    observer.event('mirror loaded', { tables: tables.length, ms: Date.now() - start });
     const { entities } = await remaining(client, model);
     const wanted = model.entities.filter((entity) => entities.includes(entity.name));
     await deriveAll(context, client, wanted);

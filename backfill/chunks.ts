@@ -94,15 +94,19 @@ export async function openChunks(
   };
 }
 
+const boundText = (key: readonly string[] | null) => (key === null ? null : JSON.stringify(key));
+
 /**
- * Takes a chunk for this transaction. False: another process has done it meanwhile.
+ * Takes a chunk for this transaction. False: another process has done it meanwhile, or the table was
+ * cut anew.
  */
 export async function takeChunk(client: pg.ClientBase, chunk: Chunk): Promise<boolean> {
   const rows = await textRows(
     client,
     `select number from tandem.chunk
-     where stage = $1 and subject = $2 and number = $3 and finished_at is null for update`,
-    [chunk.stage, chunk.subject, chunk.number],
+     where stage = $1 and subject = $2 and number = $3 and finished_at is null
+       and lower is not distinct from $4 and upper is not distinct from $5 for update`,
+    [chunk.stage, chunk.subject, chunk.number, boundText(chunk.lower), boundText(chunk.upper)],
   );
   return rows.length > 0;
 }

@@ -10,7 +10,9 @@ import {
 import { barrier } from '../connectors/postgres/barrier.ts';
 import { rangeCondition, sourceName } from '../connectors/postgres/key-range.ts';
 import { ident, literal } from '../connectors/postgres/sql.ts';
+import { lockTables } from '../consumers/locks.ts';
 import { mirrorName } from '../consumers/mirror-schema.ts';
+import { TandemError } from '../core/errors.ts';
 import type { MirrorTable } from '../core/mirror-table.ts';
 import type { Clock, Observer } from '../core/ports.ts';
 import { formatLsn, type Lsn } from '../core/version.ts';
@@ -31,11 +33,23 @@ export type LoadContext = {
   readonly tables: readonly MirrorTable[];
   /** The version of every row that is copied: the slot's consistent point. */
   readonly consistentPoint: Lsn;
+  /** The stream runs meanwhile; absent: it begins behind the load. */
+  readonly beside?: Beside;
   readonly workers: number;
   readonly chunkRows: number;
   readonly observer: Observer;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+};
+
+/** How a table is read beside the stream. */
+export type Beside = {
+  /** By table: the stream brings what commits from there on. */
+  readonly joinsAt: ReadonlyMap<string, Lsn>;
+  /** Rows that the source does not have any more stay as they are: they were truncated. */
+  readonly keepsVanished: (table: string) => boolean;
+  /** All of it is in the mirror; `readUntil`: where the source stood then. */
+  readonly finished: (target: pg.Client, table: MirrorTable, readUntil: string) => Promise<void>;
 };
 
 type Pair = { readonly source: pg.Client; readonly target: pg.Client };
@@ -78,11 +92,11 @@ export async function loadMirror(context: LoadContext): Promise<void> {
           state.done,
           Math.max(state.total, state.done),
         );
-        if (state.left === 0) await finishTable(pair, table);
+        if (state.left === 0) await finishTable(context, pair, table);
       },
     });
     for (const table of open) {
-      if (progress.get(table.name)?.left === 0) await finishTable(control, table);
+      if (progress.get(table.name)?.left === 0) await finishTable(context, control, table);
     }
   } finally {
     await closePair(control);
@@ -125,14 +139,16 @@ async function planTable(
     }
   }
   const [row] = await textRows(target, `select exists (select from ${mirrorName(table)})`);
-  const stage: Stage = row?.[0] === 't' ? 'reload' : 'load';
+  const stage: Stage = row?.[0] === 't' || context.beside !== undefined ? 'reload' : 'load';
   const cut = { from: sourceName(table), table };
   const bounds = await fromSource(table, () => chunkBounds(source, cut, context.chunkRows));
-  // A row that is copied gets its version by default: nothing has to be added to the stream. Set
-  // first: once the chunks are recorded, a restart goes on with them.
-  await target.query(
-    `alter table ${mirrorName(table)} alter column _commit_lsn set default ${literal(formatLsn(context.consistentPoint))}`,
-  );
+  // A row that is copied gets its version by default: nothing has to be added to the stream. Before
+  // the chunks are recorded, for whoever finds them begins to copy.
+  if (stage === 'load') {
+    await target.query(
+      `alter table ${mirrorName(table)} alter column _commit_lsn set default ${literal(formatLsn(context.consistentPoint))}`,
+    );
+  }
   await recordChunks(target, stage, table.name, bounds);
   const { open } = await openChunks(target, stage, table.name);
   return { chunks: open, done: 0, left: open.length, total: await estimatedRows(source, table) };
@@ -220,20 +236,23 @@ async function load(pair: Pair, table: MirrorTable, chunk: Chunk): Promise<Loade
  * more is found when all ranges are done.
  */
 async function reload(
-  { clock, signal }: LoadContext,
+  context: LoadContext,
   pair: Pair,
   table: MirrorTable,
   chunk: Chunk,
 ): Promise<Loaded> {
+  const { clock, signal } = context;
   const { target } = pair;
   const mirror = mirrorName(table);
   const columns = table.columns.map(({ name }) => ident(name));
   const key = columns.slice(0, table.keyLength);
-  const version = formatLsn(await barrier(pair.source, { clock, signal }));
+  const lsn = await barrier(pair.source, { clock, signal });
+  const version = formatLsn(lsn);
   await target.query(
     `create temporary table tandem_reload on commit drop as select ${columns.join(', ')} from ${mirror} where false`,
   );
   const rows = await copyRows({ ...pair, table, chunk, into: 'pg_temp.tandem_reload' });
+  if (context.beside !== undefined) await holdJoin(context.beside, target, table, lsn);
   const set = columns.slice(table.keyLength).map((name) => `${name} = excluded.${name}`);
   await target.query(
     `insert into ${mirror} as mirror (${columns.join(', ')}, _commit_lsn)
@@ -243,6 +262,30 @@ async function reload(
      where (excluded._commit_lsn, excluded._change_lsn) > (mirror._commit_lsn, mirror._change_lsn)`,
   );
   return { rows, version };
+}
+
+/**
+ * One writer of the mirror table at a time; and the table still joins where the stream takes it up.
+ * A process that froze, and wakes up after the reading has started over, would bring what was
+ * committed before the new place.
+ */
+async function holdJoin(
+  { joinsAt }: Beside,
+  target: pg.Client,
+  table: MirrorTable,
+  readAt: Lsn,
+): Promise<void> {
+  await lockTables(target, [table.name]);
+  const joins = joinsAt.get(table.name) ?? (0n as Lsn);
+  const rows = await textRows(
+    target,
+    `select table_name from tandem.mirror
+     where table_name = $1 and state = 'joining' and joins_at = $2 for share`,
+    [table.name, formatLsn(joins)],
+  );
+  if (rows.length === 0 || readAt < joins) {
+    throw new TandemError('TABLE_JOINING', { table: table.name });
+  }
 }
 
 /**
@@ -263,11 +306,26 @@ async function buryVanished(target: pg.ClientBase, table: MirrorTable): Promise<
 }
 
 /** The table is loaded: from here on it is consistent once the stream has passed this position. */
-async function finishTable({ source, target }: Pair, table: MirrorTable): Promise<void> {
+async function finishTable(
+  context: LoadContext,
+  { source, target }: Pair,
+  table: MirrorTable,
+): Promise<void> {
+  const { beside } = context;
   if (await isLoaded(target, table)) return;
-  await buryVanished(target, table);
+  if (beside === undefined) await buryVanished(target, table);
+  else if (!beside.keepsVanished(table.name)) {
+    await target.query('begin');
+    await lockTables(target, [table.name]);
+    await buryVanished(target, table);
+    await target.query('commit');
+  }
   await target.query(`analyze ${mirrorName(table)}`);
   const [row] = await fromSource(table, () => textRows(source, INSERT_POSITION));
+  if (beside !== undefined) {
+    await beside.finished(target, table, row?.[0] ?? '0/0');
+    return;
+  }
   await target.query(
     'update tandem.mirror set loaded_at = clock_timestamp(), read_until = $2 where table_name = $1',
     [table.name, row?.[0] ?? null],

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Database } from '../connectors/postgres/connection.ts';
 import { parseDatabaseUrl, Malformed, readTlsMode, URL_EXAMPLE } from './database-url.ts';
+import { parseTruncatePolicy, type TruncatePolicy } from '../core/truncate-policy.ts';
 import { TLS_MODES, type TlsMode } from './tls.ts';
 import { formatSize, parseSize } from './units.ts';
 
@@ -26,7 +27,7 @@ export type Config = {
   /** 0: none are sent, and lag is known in bytes only. */
   readonly heartbeatSeconds: number;
   readonly statusSeconds: number;
-  readonly onTruncate: (typeof ON_TRUNCATE)[number];
+  readonly onTruncate: TruncatePolicy;
   /** Share of refused rows, 0 to 1, at which an entity stops. */
   readonly stopShare: number;
   /** Null: no metrics are served. */
@@ -64,7 +65,6 @@ export const GROUPS = [
   'Logs',
 ] as const;
 const [SOURCE, TARGET, STREAM, MAPPING, LIMITS, BEHAVIOUR, METRICS, LOGS] = GROUPS;
-const ON_TRUNCATE = ['stop', 'apply', 'ignore'] as const;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 const LOG_FORMATS = ['auto', 'json', 'pretty'] as const;
 
@@ -119,6 +119,11 @@ function size(least: number) {
     `must be a size of at least ${formatSize(least)}, in bytes or with kB, MB or GB`,
   );
 }
+
+const truncatePolicy = read(
+  parseTruncatePolicy,
+  'must be stop, apply or ignore, with exceptions behind it like stop,audit_log=ignore',
+);
 
 const share = read((text) => {
   const percent = /^(\d+(?:\.\d+)?)\s*%$/.exec(text)?.[1];
@@ -333,9 +338,9 @@ export const settingsSchema = z.strictObject({
     value: 'n',
     default: '50000',
   }),
-  ON_TRUNCATE: withDefault(oneOf(ON_TRUNCATE), {
+  ON_TRUNCATE: withDefault(truncatePolicy, {
     group: BEHAVIOUR,
-    help: 'When the source truncates a mapped table: stop with an error, apply (its rows are deleted), or ignore.',
+    help: 'When the source truncates a mapped table: stop (the table and what reads it; the rest goes on), apply (its rows are deleted), or ignore (they stay). For single tables: stop,audit_log=ignore,stock=apply.',
     example: 'stop',
     value: 'what',
     default: 'stop',

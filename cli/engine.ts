@@ -1,9 +1,8 @@
-import { backoffMs } from '../connectors/postgres/backoff.ts';
+import type pg from 'pg';
 import { PostgresSourceReader } from '../connectors/postgres/barrier.ts';
 import { openClient, statementError, withClient } from '../connectors/postgres/connection.ts';
 import { runHeartbeat } from '../connectors/postgres/heartbeat.ts';
 import { judgeSlot } from '../connectors/postgres/judge-slot.ts';
-import { mirrorTables } from '../connectors/postgres/mirror-tables.ts';
 import { PostgresSource } from '../connectors/postgres/replication-source.ts';
 import { readSlot } from '../connectors/postgres/slot.ts';
 import { clockAheadMs } from '../connectors/postgres/source-clock.ts';
@@ -15,20 +14,23 @@ import { buildModel, type Model } from '../consumers/model.ts';
 import {
   followTimeline,
   readCursor,
-  readPosition,
   readUntil,
   takeOver,
   type StoredPosition,
 } from '../consumers/position.ts';
-import { stream, type Session } from '../consumers/stream.ts';
+import { streamSession, type Session } from '../consumers/stream.ts';
+import type { TableRecord } from '../consumers/table-state.ts';
 import { readTargetTables } from '../consumers/target-tables.ts';
 import type { Mapping } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
 import type { ChangeSource, Clock, Observer } from '../core/ports.ts';
-import { readUsages } from '../core/usage.ts';
+import type { Lsn } from '../core/version.ts';
+import { Beside } from './beside.ts';
 import type { Config } from './config.ts';
 import { withinMemory } from './memory-guard.ts';
 import { readStream } from './read-stream.ts';
+import { setTableAside } from './set-table-aside.ts';
+import { settleTables, withBoth, type Settled } from './settle.ts';
 
 export type EngineContext = {
   readonly config: Config;
@@ -37,6 +39,8 @@ export type EngineContext = {
   readonly clock: Clock;
   /** Put around the source of the stream. */
   readonly watch?: (source: ChangeSource) => ChangeSource;
+  /** How often to look whether the mapped tables changed. Default: 30 seconds. */
+  readonly catalogueCheckMs?: number;
 };
 
 /** Root rows that a worker of the bulk derive has in memory. */
@@ -51,81 +55,70 @@ const BATCH_SHARE = 1 / 20;
 /** Until a job is asked for again that another process has. */
 const JOB_TAKEN_MS = 100;
 
-/** The parts of the engine put together for one pair of databases, in direct mode. */
+/**
+ * The parts of the engine put together for one pair of databases, in direct mode, as their
+ * catalogues are now: after whatever ends a session, another one is opened.
+ */
 export class Engine {
   readonly #context: EngineContext;
   readonly #model: Model;
+  readonly #settled: Settled;
+  readonly #position: StoredPosition;
   readonly #reader: PostgresSourceReader;
-  #sourceClockAheadMs = 0;
+  readonly #sourceClockAheadMs: number;
 
-  private constructor(context: EngineContext, model: Model) {
+  private constructor(context: EngineContext, model: Model, settled: Settled, found: Found) {
     this.#context = context;
     this.#model = model;
+    this.#settled = settled;
+    this.#position = found.stored;
+    this.#sourceClockAheadMs = found.clockAheadMs;
     this.#reader = new PostgresSourceReader({
       database: context.config.source,
       clock: context.clock,
     });
   }
 
-  /** Reads both catalogues. Throws `TABLE_MISSING` where mapping and databases do not fit. */
-  static async open(context: EngineContext): Promise<Engine> {
-    const { config, mapping } = context;
-    const { tables } = readUsages(mapping);
-    const wanted = new Map(
-      [...tables].map(([name, { key, columns }]) => [name, { key, columns: [...columns] }]),
-    );
-    return withClient(config.source, 'catalogue', (source) =>
-      withClient(config.target, 'catalogue', async (target) => {
-        const mirror = await mirrorTables(source, wanted);
-        if ((await readPosition(target, config.stream)) === null) {
-          throw new TandemError('NOT_SET_UP', { stream: config.stream });
-        }
-        const targets = await readTargetTables(target, mapping);
-        return new Engine(context, buildModel(mapping, [...mirror.values()], targets));
-      }),
-    );
+  /**
+   * Compares what the target remembers with the source and its slot, and reads both catalogues.
+   *
+   * @param mode `settle`: makes the mirror fit the source, and stops what cannot be made to fit;
+   *   nobody else may stream meanwhile. `look`: what does not fit counts as stopped
+   * @throws TandemError `NOT_SET_UP`, `WRONG_SERVER`, `SLOT_MISSING`, `SLOT_AHEAD` and the like
+   */
+  static async open(context: EngineContext, mode: 'settle' | 'look' = 'look'): Promise<Engine> {
+    const { config, mapping, observer } = context;
+    return await withBoth(config, 'open', async (source, target) => {
+      const found = await findPosition(context, source, target);
+      // Whoever takes the stream over ends the process that has it: not while that one is at work.
+      if (mode === 'settle') await requireNoReader(context, source);
+      const settled = await settleTables({ source, target, config, mapping, observer, mode });
+      const targets = await readTargetTables(target, mapping);
+      const blocked = new Set(settled.blocked.keys());
+      const model = buildModel(mapping, settled.tables, targets, blocked);
+      return new Engine(context, model, settled, found);
+    });
   }
 
   /** The same engine, telling somebody else. */
   telling(observer: Observer): Engine {
-    return new Engine({ ...this.#context, observer }, this.#model);
+    const found = { stored: this.#position, clockAheadMs: this.#sourceClockAheadMs };
+    return new Engine({ ...this.#context, observer }, this.#model, this.#settled, found);
   }
 
   get model(): Model {
     return this.#model;
   }
 
-  /**
-   * What the target remembers, after comparing it with the source and its slot.
-   *
-   * @throws TandemError `NOT_SET_UP`, `WRONG_SERVER`, `SLOT_MISSING`, `SLOT_AHEAD` and the like
-   */
-  async position(): Promise<StoredPosition> {
-    const { config, observer } = this.#context;
-    return withClient(config.source, 'position', (source) =>
-      withClient(config.target, 'position', async (target) => {
-        this.#sourceClockAheadMs = await clockAheadMs(source, this.#context.clock);
-        const { stored, memory, found } = await readStream({ source, target }, config);
-        if (stored === null) throw new TandemError('NOT_SET_UP', { stream: config.stream });
-        const verdict = judgeSlot(memory, found);
-        if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
-        if (verdict.warning !== null) {
-          const { timeline } = found.source;
-          observer.event('slot', { warning: verdict.warning, timeline }, 'warn');
-          await followTimeline(target, stored, timeline);
-        }
-        return stored;
-      }),
-    );
+  /** What the target remembered when this was opened. */
+  get position(): StoredPosition {
+    return this.#position;
   }
 
   /** The source's process that reads the slot for somebody; null: nobody does. */
   async readerPid(): Promise<number | null> {
     const { config } = this.#context;
-    return withClient(config.source, 'slot', async (source) => {
-      const slot = await readSlot(source, config.slot);
-      return slot.exists && slot.isActive ? (slot.activePid ?? 0) : null;
-    });
+    return withClient(config.source, 'slot', (source) => slotReader(source, config.slot));
   }
 
   /** What the backfill has still to do. */
@@ -142,7 +135,7 @@ export class Engine {
    */
   async backfill(signal: AbortSignal): Promise<void> {
     const { config, observer, clock } = this.#context;
-    const { consistentPoint } = await this.position();
+    const { consistentPoint } = this.#position;
     const work = async (whole: AbortSignal) => {
       // Another process may have done it while this one waited.
       const { tables, entities } = await this.remaining();
@@ -182,49 +175,61 @@ export class Engine {
     }
   }
 
-  /** Streams until `signal` aborts. */
-  async stream(signal: AbortSignal): Promise<void> {
+  /**
+   * Streams until `signal` aborts, or until the tables have changed so that another session has to
+   * go on, opened anew.
+   *
+   * @param progressed told of every batch that is committed
+   */
+  async stream(signal: AbortSignal, progressed: () => void = () => undefined): Promise<void> {
     const { config, observer, clock } = this.#context;
     const over = new AbortController();
+    const beside = new Beside(this.#context, this.#settled);
     const whole = AbortSignal.any([signal, over.signal]);
-    const heartbeat =
-      config.heartbeatSeconds > 0
-        ? runHeartbeat({
-            database: config.source,
-            intervalMs: config.heartbeatSeconds * 1000,
-            observer,
-            clock,
-            signal: whole,
-          })
-        : Promise.resolve();
+    const heartbeat = this.#beat(whole);
+    let work = Promise.resolve();
     try {
-      const work = () =>
-        stream({
+      const session = await this.#session(() => beside.look());
+      work = beside.run(whole);
+      await withinMemory(config.memoryLimitBytes, () =>
+        streamSession(session, {
           maxBytes: Math.min(config.batchMaxBytes, config.memoryLimitBytes * BATCH_SHARE),
           maxEvents: config.batchMaxEvents,
-          signal,
-          open: () => this.#session(),
-          pauseMs: (attempt) => backoffMs(attempt, Math.random()),
+          signal: AbortSignal.any([signal, beside.again]),
+          progressed,
           clock,
           observer,
-        });
-      await withinMemory(config.memoryLimitBytes, work);
+        }),
+      );
+    } catch (error) {
+      if (signal.aborted || !(await setTableAside(this.#context, this.#settled, error)))
+        throw error;
     } finally {
       over.abort();
-      await heartbeat;
+      await Promise.all([heartbeat, work]);
     }
+    if (beside.failure !== null && !signal.aborted) throw beside.failure;
   }
 
-  async #session(): Promise<Session> {
+  #beat(signal: AbortSignal): Promise<void> {
     const { config, observer, clock } = this.#context;
-    const judged = await this.position();
-    // Whoever takes the stream over ends the process that has it: not while that one is at work.
-    const reader = await this.readerPid();
-    if (reader !== null) throw new TandemError('SLOT_IN_USE', { slot: config.slot, pid: reader });
+    if (config.heartbeatSeconds === 0) return Promise.resolve();
+    const intervalMs = config.heartbeatSeconds * 1000;
+    return runHeartbeat({ database: config.source, intervalMs, observer, clock, signal });
+  }
+
+  async #session(onDescribed: () => void): Promise<Session> {
+    const { config, observer, clock } = this.#context;
+    const client = await openClient(config.source, 'slot');
+    await requireNoReader(this.#context, client).finally(() => client.end());
     const { applier, close } = await this.#applier();
     try {
       // The process before may have moved it since, fed by another server even: judge what counts.
-      if (applier.position !== judged.position) await this.position();
+      if (applier.position !== this.#position.position) {
+        await withBoth(config, 'position', (source, target) =>
+          findPosition(this.#context, source, target),
+        );
+      }
     } catch (error) {
       await close();
       throw error;
@@ -234,6 +239,8 @@ export class Engine {
       slot: config.slot,
       publication: config.publication,
       tables: [...this.#model.mirror.values()],
+      joinsAt: joinsAtOf(this.#settled.records),
+      onDescribed,
       observer,
       clock,
       statusIntervalMs: config.statusSeconds * 1000,
@@ -252,6 +259,8 @@ export class Engine {
         maxRoots: config.maxRootsPerBatch,
         stopShare: config.stopShare,
         onTruncate: config.onTruncate,
+        joining: new Set(this.#settled.joining.map((table) => table.name)),
+        trustedFrom: joinsAtOf(this.#settled.records),
         sourceNow: () => this.#context.clock.now() + this.#sourceClockAheadMs,
       };
       const context = {
@@ -270,3 +279,45 @@ export class Engine {
     }
   }
 }
+
+type Found = { readonly stored: StoredPosition; readonly clockAheadMs: number };
+
+async function findPosition(
+  { config, observer, clock }: EngineContext,
+  source: pg.Client,
+  target: pg.Client,
+): Promise<Found> {
+  const { stored, memory, found } = await readStream({ source, target }, config);
+  if (stored === null) throw new TandemError('NOT_SET_UP', { stream: config.stream });
+  const verdict = judgeSlot(memory, found);
+  if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
+  if (verdict.warning !== null) {
+    const { timeline } = found.source;
+    observer.event('slot', { warning: verdict.warning, timeline }, 'warn');
+    await followTimeline(target, stored, timeline);
+  }
+  return { stored, clockAheadMs: await clockAheadMs(source, clock) };
+}
+
+async function slotReader(source: pg.Client, name: string): Promise<number | null> {
+  const slot = await readSlot(source, name);
+  return slot.exists && slot.isActive ? (slot.activePid ?? 0) : null;
+}
+
+/** The source needs a moment to notice that the session before has ended. */
+const LET_GO_MS = 2_000;
+
+async function requireNoReader({ config, clock }: EngineContext, source: pg.Client): Promise<void> {
+  const deadline = clock.now() + LET_GO_MS;
+  for (;;) {
+    const pid = await slotReader(source, config.slot);
+    if (pid === null) return;
+    if (clock.now() > deadline) throw new TandemError('SLOT_IN_USE', { slot: config.slot, pid });
+    await clock.sleep(50);
+  }
+}
+
+const joinsAtOf = (records: ReadonlyMap<string, TableRecord>): ReadonlyMap<string, Lsn> =>
+  new Map(
+    [...records].flatMap(([name, { joinsAt }]) => (joinsAt === null ? [] : [[name, joinsAt]])),
+  );

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type pg from 'pg';
-import { catalogName, readCatalog, type CatalogTable } from '../connectors/postgres/catalog.ts';
 import { openClient, statementError, textRows } from '../connectors/postgres/connection.ts';
 import { judgeSlot } from '../connectors/postgres/judge-slot.ts';
-import { mirrorTables } from '../connectors/postgres/mirror-tables.ts';
-import { ensurePublication, planPublication } from '../connectors/postgres/publication.ts';
+import {
+  ensurePublication,
+  planPublication,
+  withdrawTables,
+} from '../connectors/postgres/publication.ts';
 import { createSlot, creationSql, dropSlot, readSlot } from '../connectors/postgres/slot.ts';
 import { literal } from '../connectors/postgres/sql.ts';
 import { identifySource, type SourceIdentity } from '../connectors/postgres/source-identity.ts';
@@ -16,11 +18,13 @@ import {
   type Migration,
 } from '../connectors/supabase/migrations.ts';
 import { controlSchemaSql } from '../consumers/control-schema.ts';
-import { mirrorSchemaSql } from '../consumers/mirror-schema.ts';
-import { storePosition } from '../consumers/position.ts';
-import type { Mapping } from '../core/entity.ts';
+import type { TablePlan } from '../consumers/plan-mirror.ts';
+import { readPosition, storePosition } from '../consumers/position.ts';
+import { plansFor, settleMirror } from '../consumers/settle-mirror.ts';
+import { readTableRecords, settleEntities } from '../consumers/table-state.ts';
 import { TandemError } from '../core/errors.ts';
-import type { MirrorTable } from '../core/mirror-table.ts';
+import { splitTableName } from '../core/mirror-table.ts';
+import type { Observer } from '../core/ports.ts';
 import { readUsages, tablesWithSecrets } from '../core/usage.ts';
 import { formatLsn, type Lsn } from '../core/version.ts';
 import {
@@ -34,6 +38,7 @@ import { systemIdentifier } from './check/source-facts.ts';
 import type { Config } from './config.ts';
 import type { LoadedMapping } from './load-mapping.ts';
 import { readStream } from './read-stream.ts';
+import { sourceFacts } from './settle.ts';
 
 /** What a step did. */
 export type SetupStep = {
@@ -48,6 +53,9 @@ export type SetupOptions = {
   readonly loaded: LoadedMapping;
   /** Replaces a slot that is there: what the target was fed before has to be loaded again. */
   readonly slot: 'keep' | 'replace';
+  /** Tables that the mapping does not read any more leave the publication. */
+  readonly withdraw: boolean;
+  readonly observer: Observer;
   readonly report: (step: SetupStep) => void;
   /** Called when the slot has been waiting for the end of transactions for some seconds. */
   readonly waiting: (pids: readonly number[]) => void;
@@ -57,7 +65,6 @@ type Sessions = {
   readonly source: pg.Client;
   readonly target: pg.Client;
   readonly identity: SourceIdentity;
-  readonly tables: readonly MirrorTable[];
 };
 
 /**
@@ -69,21 +76,24 @@ type Sessions = {
  */
 export async function setUp(options: SetupOptions): Promise<void> {
   const { config, loaded, report } = options;
-  await withSessions(config, loaded.mapping, async (sessions) => {
-    const { source, target, tables, identity } = sessions;
+  const { mapping } = loaded;
+  await withSessions(config, async (sessions) => {
+    const { source, target, identity } = sessions;
     // Two setups at once would run into each other.
     await run(target, `select pg_advisory_lock(hashtextextended('tandem setup', 0))`, 'setup');
     await setUpControl(target, report);
     await setUpMigrations(options, target);
     await setUpControlViews(options, target);
-    await setUpMirror(sessions, loaded.mapping, report);
-
+    if (options.slot === 'keep') await refuseGap(config, sessions);
+    const plans = await setUpMirror(options, sessions);
+    const tables = plans.flatMap(({ table }) => table ?? []);
     const statements = await ensurePublication(source, {
       name: config.publication,
       tables,
       serverVersion: identity.serverVersion,
-      listedTables: tablesWithSecrets(readUsages(loaded.mapping).tables),
+      listedTables: tablesWithSecrets(readUsages(mapping).tables),
     });
+    if (options.withdraw) await withdraw(config, sessions);
     report({
       step: 'publication',
       outcome: statements.length === 0 ? 'there' : 'made',
@@ -99,12 +109,17 @@ export async function planSetup(
 ): Promise<{ readonly target: readonly string[]; readonly source: readonly string[] }> {
   const { config, loaded } = options;
   const plan = { target: [] as string[], source: [] as string[] };
-  await withSessions(config, loaded.mapping, async ({ source, target, tables, identity }) => {
+  await withSessions(config, async ({ source, target, identity }) => {
     plan.target.push(...controlSchemaSql());
     const pending = await pendingIn(loaded.migrationsFolder, target);
     if (pending.length > 0) plan.target.push(...HISTORY_SQL, ...pending.flatMap(migrationSql));
     if (loaded.controlViewsFile !== null) plan.target.push(viewsSql(loaded.controlViewsFile));
-    plan.target.push(...(await mirrorPlan(target, loaded.mapping, tables)));
+    const facts = await sourceFacts(source, config, loaded.mapping, true);
+    const [there] = await textRows(target, `select to_regclass('tandem.mirror')`);
+    const records = there?.[0] == null ? new Map() : await readTableRecords(target);
+    const plans = await plansFor(target, facts, records);
+    plan.target.push(...plans.flatMap(({ statements }) => statements));
+    const tables = plans.flatMap(({ table }) => table ?? []);
     const publication = {
       name: config.publication,
       tables,
@@ -125,7 +140,6 @@ export async function planSetup(
 
 async function withSessions(
   config: Config,
-  mapping: Mapping,
   work: (sessions: Sessions) => Promise<void>,
 ): Promise<void> {
   const source = await openClient(config.source, 'setup');
@@ -134,11 +148,7 @@ async function withSessions(
     try {
       const identity = await identifySource(source);
       await refuseSame(source, target, identity);
-      const wanted = [...readUsages(mapping).tables].map(
-        ([name, { key, columns }]) => [name, { key, columns: [...columns] }] as const,
-      );
-      const tables = [...(await mirrorTables(source, new Map(wanted))).values()];
-      await work({ source, target, identity, tables });
+      await work({ source, target, identity });
     } finally {
       await target.end();
     }
@@ -242,68 +252,63 @@ async function setUpControlViews(
   });
 }
 
+/**
+ * Makes the mirror's tables fit. What is read anew is recorded before the publication is touched, so
+ * that a kill in between does not make it look complete.
+ *
+ * @throws TandemError `TABLE_MISSING` where the source lacks something before the first load; later,
+ *   the table concerned stops
+ */
 async function setUpMirror(
-  { target, tables }: Sessions,
-  mapping: Mapping,
-  report: SetupOptions['report'],
-): Promise<void> {
-  const statements = await mirrorPlan(target, mapping, tables);
-  await runAll(target, statements, 'mirror');
-  const isNew = statements.some(isDefinition);
+  { config, loaded, observer, report, slot }: SetupOptions,
+  { source, target }: Sessions,
+): Promise<readonly TablePlan[]> {
+  const { mapping } = loaded;
+  const facts = await sourceFacts(source, config, mapping, true);
+  const isStreaming = slot === 'keep' && (await readPosition(target, config.stream)) !== null;
+  if (!isStreaming) {
+    const plans = await plansFor(target, facts, await readTableRecords(target));
+    const lacking = plans.filter(({ kind }) => kind === 'stop');
+    const missing = lacking.map(({ name, reason }) => `${name}: ${reason}`).join('; ');
+    if (lacking.length > 0) throw new TandemError('TABLE_MISSING', { missing });
+  }
+  const plans = await settleMirror(target, facts, isStreaming, observer);
+  await settleEntities(target, mapping);
+  const mirrored = plans.filter(({ table }) => table !== null).length;
   report({
     step: 'mirror',
-    outcome: isNew ? 'made' : 'there',
-    detail: `${tables.length} tables in the schema legacy`,
+    outcome: plans.some(({ statements }) => statements.length > 0) ? 'made' : 'there',
+    detail: `${mirrored} tables in the schema legacy`,
   });
+  return plans;
 }
 
-/**
- * What the mirror lacks. A statement for what is there already would change nothing and yet wait
- * for a lock that a running stream holds.
- */
-async function mirrorPlan(
-  target: pg.Client,
-  mapping: Mapping,
-  tables: readonly MirrorTable[],
-): Promise<readonly string[]> {
-  const lookups = new Map(
-    [...readUsages(mapping).tables.values()].map(({ name, lookups }) => [name, lookups]),
+/** Their changes were not taken for a while: should the mapping read them again, they are new. */
+async function withdraw({ publication }: Config, { source, target }: Sessions): Promise<void> {
+  const records = await readTableRecords(target);
+  const removed = [...records.values()].filter(({ state }) => state === 'removed');
+  await withdrawTables(
+    source,
+    publication,
+    removed.map(({ name }) => splitTableName(name)),
   );
-  const names = tables.map(({ name }) => ({ schema: 'legacy', relation: name }));
-  const catalog = await readCatalog(target, 'target', names);
-  return tables.flatMap((table) => {
-    const twin = catalog.get(catalogName({ schema: 'legacy', relation: table.name }));
-    const statements = mirrorSchemaSql([table], lookups);
-    return twin === undefined ? statements : statements.filter((it) => !isThere(twin, it));
-  });
+  await run(target, `delete from tandem.mirror where state = 'removed'`, 'mirror');
 }
 
-const ADDS_COLUMN = /^\s*alter table \S+ add column if not exists "((?:[^"]|"")+)"/;
-const CREATES_INDEX = /^\s*create index if not exists "((?:[^"]|"")+)"/;
-
-function isThere(twin: CatalogTable, statement: string): boolean {
-  if (/^\s*create table if not exists/.test(statement)) return true;
-  const plain = (quoted: string | undefined) => quoted?.replaceAll('""', '"');
-  const column = plain(ADDS_COLUMN.exec(statement)?.[1]);
-  if (column !== undefined) return twin.columns.some(({ name }) => name === column);
-  const index = plain(CREATES_INDEX.exec(statement)?.[1]);
-  return index !== undefined && twin.indexes.some(({ name }) => name === index);
+/** Another server, or a slot that cannot go on: before anything is compared with it. */
+async function refuseGap(config: Config, sessions: Sessions): Promise<void> {
+  const { memory, found } = await readStream(sessions, config);
+  const verdict = judgeSlot(memory, found);
+  if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
 }
-
-/** Not a record of what is read, which is written every time. */
-const isDefinition = (statement: string) => /^\s*(create|alter) /.test(statement);
 
 const WAITING_MS = 3000;
 
 async function setUpSlot(options: SetupOptions, sessions: Sessions): Promise<void> {
   const { config, report } = options;
   const { source } = sessions;
-  const { stored, memory, found } = await readStream(sessions, config);
+  const { stored, found } = await readStream(sessions, config);
   const { slot } = found;
-  if (options.slot === 'keep') {
-    const verdict = judgeSlot(memory, found);
-    if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
-  }
   if (slot.exists && options.slot === 'keep') {
     // A setup that ended between the slot and its record: nothing was read from the slot yet.
     if (stored === null) await remember(config, sessions, slot.confirmedFlushLsn);

@@ -24,6 +24,10 @@ export function statusLines(status: Status, rates: Rates): string[] {
   lines.push(`lag          ${seconds}, ${bytes}`);
   lines.push(`position     ${lag.position ?? '?'}${rate}`);
   lines.push(`mirror       ${mirror.loaded} of ${mirror.tables} tables loaded`);
+  for (const { table, state, reason, since } of status.unsettled) {
+    const why = reason === null ? UNSETTLED[state] : `stopped: ${reason}`;
+    lines.push(`             ${table}: ${why}, since ${since.slice(0, 19)}`);
+  }
   lines.push(`open jobs    ${status.openJobs}`);
   lines.push(`held         ${waitingText(status.held)}`);
   lines.push(`unresolved   ${waitingText(status.unresolved)}`);
@@ -32,6 +36,12 @@ export function statusLines(status: Status, rates: Rates): string[] {
   if (status.entities.length > 0) lines.push('', ...accountLines(status.entities));
   return lines;
 }
+
+const UNSETTLED: Readonly<Record<Status['unsettled'][number]['state'], string>> = {
+  stopped: 'stopped',
+  waiting: 'is to be read beside the stream',
+  joining: 'is being read beside the stream',
+};
 
 function phaseNote({ phase, mirror }: Status): string {
   if (phase === 'catching up') return ': the copy is consistent once the stream has passed its end';

@@ -1,6 +1,6 @@
 import type { CatalogColumn, CatalogTable } from '../connectors/postgres/catalog.ts';
 import type { ColumnKind } from '../core/legacy-table.ts';
-import { kindOf } from './column-kind.ts';
+import { kindOf } from '../connectors/postgres/column-kind.ts';
 
 /** Words in a column's name that make it likely to be a secret. */
 const SECRET_WORDS = new Set([

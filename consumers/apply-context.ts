@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import type { Observer, SourceReader } from '../core/ports.ts';
+import type { TruncatePolicy } from '../core/truncate-policy.ts';
+import type { Lsn } from '../core/version.ts';
 import type { Model } from './model.ts';
 import type { Cursor } from './position.ts';
 
@@ -9,7 +11,14 @@ export type ApplyOptions = {
   readonly maxRoots: number;
   /** Share of an entity's roots in quarantine above which it stops. */
   readonly stopShare: number;
-  readonly onTruncate: 'stop' | 'apply' | 'ignore';
+  readonly onTruncate: TruncatePolicy;
+  /** Tables that are being read beside the stream, which a truncate would confuse. Default: none. */
+  readonly joining?: ReadonlySet<string>;
+  /**
+   * By table: rows with an older version may hold values that the stream has skipped, so they do not
+   * complete an update that leaves values out. Default: the beginning of time.
+   */
+  readonly trustedFrom?: ReadonlyMap<string, Lsn>;
   /** Now, by the source's clock, in ms since the epoch: heartbeats are stamped there. Default: ours. */
   readonly sourceNow?: () => number;
 };

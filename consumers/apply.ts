@@ -9,6 +9,7 @@ import { InactiveEntities } from './inactive-entities.ts';
 import { JobRunner } from './job-runner.ts';
 import { Journals } from './journal.ts';
 import { Merging } from './merging.ts';
+import { aheadUntil } from './position.ts';
 import { TargetTransaction } from './target-transaction.ts';
 
 /** Failures behind which one row may stand: then the batch goes again, narrowing down. */
@@ -52,7 +53,12 @@ export class Applier {
     const inactive = await InactiveEntities.read(client, observer);
     const journals = new Journals(model, consistentAfter);
     const derivation = new Derivation(context, inactive, journals);
-    const merging = new Merging(context, { derivation, inactive, journals }, Number(version?.[0]));
+    const merging = new Merging(
+      context,
+      { derivation, inactive, journals },
+      Number(version?.[0]),
+      await aheadUntil(client),
+    );
     const { affected } = merging;
     const fence = new Fence(context);
     const jobs = new JobRunner(context, { fence, derivation, inactive, affected });

@@ -20,6 +20,17 @@ export function controlSchemaSql(): readonly string[] {
   ];
 }
 
+/** Adds what an older version's table lacks; otherwise it waits for no lock. */
+function addColumns(table: string, columns: Readonly<Record<string, string>>): string {
+  const steps = Object.entries(columns).map(
+    ([name, type]) => `if not exists (select from pg_attribute
+        where attrelid = 'tandem.${table}'::regclass and attname = '${name}') then
+        alter table tandem.${table} add column ${name} ${type};
+      end if;`,
+  );
+  return `do $$ begin ${steps.join(' ')} end $$`;
+}
+
 const REFERENCE = `
     entity text not null,
     root_key text not null,
@@ -56,6 +67,17 @@ const TABLES: readonly string[] = [
     loaded_at timestamptz,
     read_until pg_lsn
   )`,
+  addColumns('mirror', {
+    state: `text not null default 'active'`,
+    cause: 'text',
+    reason: 'text',
+    since: 'timestamptz not null default now()',
+    joins_at: 'pg_lsn',
+    ahead_until: 'pg_lsn',
+    source_columns: 'text[]',
+  }),
+  `comment on column tandem.mirror.state is 'active; stopped; waiting and joining: to be read again beside the stream; removed: the mapping reads it no more'`,
+  `comment on column tandem.mirror.joins_at is 'changes that were committed before are not taken from the stream: the table is read behind it'`,
   `comment on column tandem.mirror.read_until is 'where the source stood when the last chunk was read: the copy is consistent once the stream has passed it'`,
   `create table if not exists tandem.chunk (
     stage text not null,
@@ -77,6 +99,8 @@ const TABLES: readonly string[] = [
     derived_at timestamptz,
     since timestamptz not null default now()
   )`,
+  addColumns('entity', { waits_for: 'text' }),
+  `comment on column tandem.entity.waits_for is 'the mirror table because of which it is stopped: it goes on with that'`,
   `create table if not exists tandem.run (
     id bigint generated always as identity primary key,
     kind text not null,

@@ -22,7 +22,8 @@ export async function setEntityState(
   await execute(
     client,
     `insert into tandem.entity (name, state, reason) values ($1, $2, $3)
-     on conflict (name) do update set state = excluded.state, reason = excluded.reason, since = now()`,
+     on conflict (name) do update set state = excluded.state, reason = excluded.reason,
+       waits_for = null, since = now()`,
     [entity, state, reason],
   );
 }

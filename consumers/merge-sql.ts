@@ -186,8 +186,11 @@ export function deleteStatement(table: MirrorTable, output: MergeOutput): string
 }
 
 /**
- * Which keys of a batch of updates the mirror cannot complete: it has no live row of theirs. Rows
- * with a newer version are left out (such an update is late, and rejected).
+ * Which keys of a batch of updates the mirror cannot complete: it has no live row of theirs, or one
+ * from before the table joined the stream. Rows with a newer version are left out (such an update is
+ * late, and rejected).
+ *
+ * Parameters: one array literal per key column, commit LSNs, change LSNs, and where it joined.
  */
 export function incompleteStatement(table: MirrorTable): string {
   const key = table.columns.slice(0, table.keyLength);
@@ -195,7 +198,7 @@ export function incompleteStatement(table: MirrorTable): string {
   return `select ${names.map((name) => `${name}::text`).join(', ')}
     from ${batchRows(key)}
     left join ${mirrorName(table)} as mirror on ${keyJoin(table, 'mirror', 'batch')}
-    where mirror._commit_lsn is null or (mirror._deleted
+    where mirror._commit_lsn is null or ((mirror._deleted or mirror._commit_lsn < $${key.length + 3}::pg_lsn)
       and (batch._commit_lsn, batch._change_lsn) > (mirror._commit_lsn, mirror._change_lsn))`;
 }
 

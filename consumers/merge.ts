@@ -46,10 +46,24 @@ export class TableMerge {
   readonly #readByKey: string;
   readonly #updates = new Map<string, string>();
   readonly #usagesByFlags = new Map<string, readonly Usage[]>();
+  readonly #trustedFrom: Lsn;
+  #aheadUntil: Lsn;
 
-  /** @param serverVersion of the target, as `server_version_num` gives it */
-  constructor(table: MirrorTable, usages: readonly Usage[], serverVersion: number) {
+  /**
+   * @param serverVersion of the target, as `server_version_num` gives it
+   * @param trustedFrom rows with an older version do not complete an update that leaves values out
+   * @param aheadUntil up to there the mirror may hold rows as they were later
+   */
+  constructor(
+    table: MirrorTable,
+    usages: readonly Usage[],
+    serverVersion: number,
+    trustedFrom = 0n as Lsn,
+    aheadUntil = 0n as Lsn,
+  ) {
     this.table = table;
+    this.#aheadUntil = aheadUntil;
+    this.#trustedFrom = trustedFrom;
     this.#output = mergeOutput(usages, table, serverVersion);
     this.#upsert = upsertStatement(table, this.#output);
     this.#delete = deleteStatement(table, this.#output);
@@ -95,7 +109,7 @@ export class TableMerge {
       else whole.push(final);
     }
     const missing = await this.#withoutRow(client, partial);
-    if (missing.length > 0) await this.#readAgain(reader, missing, whole, gone);
+    if (missing.length > 0) await this.#readAgain(client, reader, missing, whole, gone);
     const changed: Changed[] = [];
     const columns = this.table.columns;
     if (whole.length > 0) changed.push(...(await this.#writeWhole(client, whole)));
@@ -132,12 +146,13 @@ export class TableMerge {
 
   /**
    * A moved row takes its unsent values from the mirror row of its old key, if that is still the row
-   * that moved. One that is there under its new key already (copied late) keeps its own. Part of
+   * that moved: what was copied ahead of the stream may be another one that came to this key later. One that is there under its new key already (copied late) keeps its own. Part of
    * `run`; call it before where a batch is merged in parts, for the old key may be in an earlier one.
    */
   async carry(client: pg.ClientBase, finals: Iterable<Final>): Promise<void> {
     const moved: Final[] = [];
     for (const final of finals) {
+      if (final.version.commitLsn <= this.#aheadUntil) continue;
       if (final.carriedFrom !== null && final.image?.includes(undefined)) moved.push(final);
     }
     if (moved.length === 0) return;
@@ -149,6 +164,7 @@ export class TableMerge {
       const hasOwn = !final.isAnotherRow && (stored.get(ownKey(final))?.image ?? null) !== null;
       if (older?.image == null || hasOwn || final.image === null) continue;
       if (compareVersions(older.version, final.version) >= 0) continue;
+      if (older.version.commitLsn < this.#trustedFrom) continue;
       final.image = fill(final.image, older.image);
     }
   }
@@ -158,6 +174,7 @@ export class TableMerge {
     const rows = await preparedRows(client, this.#incomplete, [
       ...this.#keyArrays(partial.map((final) => keyText(this.table, final.key))),
       ...versionArrays(partial),
+      formatLsn(this.#trustedFrom),
     ]);
     const keys = new Set(rows.map((row) => keyText(this.table, row)));
     return partial.filter(
@@ -166,13 +183,18 @@ export class TableMerge {
   }
 
   async #readAgain(
+    client: pg.ClientBase,
     reader: SourceReader,
     missing: readonly Final[],
     whole: Final[],
     gone: Final[],
   ): Promise<void> {
     const keys = missing.map((final) => keyParts(this.table, keyText(this.table, final.key)));
-    const { lsn, rows } = await reader.readByKey(this.table, keys);
+    const { lsn, rows, readUntil = lsn } = await reader.readByKey(this.table, keys);
+    if (readUntil > this.#aheadUntil) {
+      this.#aheadUntil = readUntil;
+      await noteAhead(client, this.table, readUntil);
+    }
     // Everything committed before `lsn` is in the rows; a commit at `lsn` itself is newer.
     const version: Version = { commitLsn: lsn, changeLsn: 0n as Lsn };
     const found = new Map(rows.map((row) => [keyText(this.table, row), row]));
@@ -260,6 +282,15 @@ class LastLsn {
     }
     return this.#text;
   }
+}
+
+/** From there on the mirror follows the stream again, also for the next session. */
+async function noteAhead(client: pg.ClientBase, table: MirrorTable, until: Lsn): Promise<void> {
+  await preparedRows(
+    client,
+    `update tandem.mirror set ahead_until = greatest(ahead_until, $2) where table_name = $1`,
+    [table.name, formatLsn(until)],
+  );
 }
 
 function versionArrays(finals: readonly { readonly version: Version }[]): string[] {

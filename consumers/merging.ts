@@ -2,7 +2,8 @@ import { execute } from '../connectors/postgres/connection.ts';
 import { ident } from '../connectors/postgres/sql.ts';
 import type { ChangeEvent, TableTruncated } from '../core/change-event.ts';
 import { TandemError } from '../core/errors.ts';
-import { formatLsn } from '../core/version.ts';
+import { truncateAction } from '../core/truncate-policy.ts';
+import { formatLsn, type Lsn } from '../core/version.ts';
 import { Affected, rootsOf, type FanOut, type Roots } from './affected.ts';
 import type { ApplyContext } from './apply-context.ts';
 import { bigTable, meetThemselves, slicesOf } from './big-table.ts';
@@ -15,6 +16,9 @@ import { lockTables } from './locks.ts';
 import { TableMerge } from './merge.ts';
 import { mirrorName } from './mirror-schema.ts';
 import type { TargetTransaction } from './target-transaction.ts';
+
+/** Behind every position. */
+const END = 0xffff_ffff_ffff_ffffn as Lsn;
 
 /** So many slices are under way side by side: the server works on one while another is mapped. */
 const AT_ONCE = 4;
@@ -51,11 +55,15 @@ export class Merging {
   readonly #merges: ReadonlyMap<string, TableMerge>;
   readonly #affected: Affected;
 
-  /** @param serverVersion of the target, as `server_version_num` gives it */
+  /**
+   * @param serverVersion of the target, as `server_version_num` gives it
+   * @param aheadUntil by table: up to where its rows may be newer than the stream
+   */
   constructor(
     context: ApplyContext,
     parts: { derivation: Derivation; inactive: InactiveEntities; journals: Journals },
     serverVersion: number,
+    aheadUntil: ReadonlyMap<string, Lsn>,
   ) {
     const { model, options } = context;
     this.#context = context;
@@ -65,7 +73,13 @@ export class Merging {
     this.#merges = new Map(
       [...model.mirror.values()].map((table) => [
         table.name,
-        new TableMerge(table, model.usagesOf.get(table.name) ?? [], serverVersion),
+        new TableMerge(
+          table,
+          model.usagesOf.get(table.name) ?? [],
+          serverVersion,
+          options.trustedFrom?.get(table.name),
+          options.joining?.has(table.name) === true ? END : aheadUntil.get(table.name),
+        ),
       ]),
     );
     this.#affected = new Affected(model, options.maxRoots);
@@ -200,11 +214,13 @@ export class Merging {
 
   async #truncate(tx: TargetTransaction, event: TableTruncated): Promise<void> {
     const { client, model, observer, options } = this.#context;
-    const { onTruncate } = options;
     const table = event.table.name;
-    if (onTruncate === 'stop') throw new TandemError('TRUNCATE_REFUSED', { table });
-    observer.event('truncate', { table, action: onTruncate }, 'warn');
-    if (onTruncate === 'ignore') return;
+    const action = truncateAction(options.onTruncate, table);
+    if (action === 'stop') throw new TandemError('TRUNCATE_REFUSED', { table });
+    observer.event('truncate', { table, action }, 'warn');
+    if (action === 'ignore') return;
+    // Rows that were read before it and are on their way would come to life behind it.
+    if (options.joining?.has(table) === true) throw new TandemError('TABLE_JOINING', { table });
     await lockTables(client, [table]);
     const { commitLsn, changeLsn } = event.version;
     const rest = event.table.columns

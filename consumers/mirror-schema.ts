@@ -1,32 +1,30 @@
 import { ident, literal, qualified } from '../connectors/postgres/sql.ts';
-import type { MirrorTable } from '../core/mirror-table.ts';
+import type { MirrorColumn, MirrorTable } from '../core/mirror-table.ts';
 
 /** The twin's quoted name. */
-export const mirrorName = (table: MirrorTable): string => qualified('legacy', table.name);
+export const mirrorName = (table: Pick<MirrorTable, 'name'>): string =>
+  qualified('legacy', table.name);
+
+/** By table: the columns that relations look rows up by. */
+export type Lookups = ReadonlyMap<string, readonly (readonly string[])[]>;
 
 /**
  * The mirror's tables and the indexes that relations look rows up by. Only the key is not null: a
- * tombstone keeps nothing else. Every statement may be repeated; a column that a mapping added
- * later is added here (its values come from a re-read of the table).
+ * tombstone keeps nothing else. Every statement may be repeated.
  */
 export function mirrorSchemaSql(
   tables: readonly MirrorTable[],
-  lookups: ReadonlyMap<string, readonly (readonly string[])[]>,
+  lookups: Lookups,
 ): readonly string[] {
   return tables.flatMap((table) => [
     createTable(table),
-    ...table.columns
-      .slice(table.keyLength)
-      .map(
-        (column) =>
-          `alter table ${mirrorName(table)} add column if not exists ${ident(column.name)} ${column.type}`,
-      ),
-    ...(lookups.get(table.name) ?? []).map((columns) => createIndex(table, columns)),
-    recordMirror(table),
+    ...indexSql(table, lookups).map(({ sql }) => sql),
+    `insert into tandem.mirror (table_name, columns)
+     values (${literal(table.name)}, ${keptColumns(table)}) on conflict do nothing`,
   ]);
 }
 
-function createTable(table: MirrorTable): string {
+export function createTable(table: MirrorTable): string {
   const columns = table.columns.map(
     (column) => `${ident(column.name)} ${column.type}${column.inKey ? ' not null' : ''}`,
   );
@@ -40,23 +38,38 @@ function createTable(table: MirrorTable): string {
   )`;
 }
 
-function createIndex(table: MirrorTable, columns: readonly string[]): string {
-  const name = `${table.name}__${columns.join('_')}`.slice(0, 63);
-  return `create index if not exists ${ident(name)} on ${mirrorName(table)} (${columns.map(ident).join(', ')})`;
+/** The indexes of a table, by name. */
+export function indexSql(
+  table: MirrorTable,
+  lookups: Lookups,
+): readonly { readonly name: string; readonly sql: string }[] {
+  return (lookups.get(table.name) ?? []).map((columns) => {
+    const name = `${table.name}__${columns.join('_')}`.slice(0, 63);
+    const list = columns.map(ident).join(', ');
+    return {
+      name,
+      sql: `create index if not exists ${ident(name)} on ${mirrorName(table)} (${list})`,
+    };
+  });
 }
 
-/** A table that is read with other columns than before has to be read, and all derived, again. */
-function recordMirror(table: MirrorTable): string {
+/** Takes a wider type over; the server rewrites the table where their forms differ. */
+export function widenColumn(table: MirrorTable, { name, type }: MirrorColumn): string {
+  return `alter table ${mirrorName(table)} alter column ${ident(name)} type ${type}`;
+}
+
+/** Makes a column empty, and with this type; what it held is not the source's any more. */
+export function remakeColumn(
+  table: MirrorTable,
+  { name, type }: MirrorColumn,
+  isThere: boolean,
+): string {
+  const drop = isThere ? `drop column ${ident(name)}, ` : '';
+  return `alter table ${mirrorName(table)} ${drop}add column ${ident(name)} ${type}`;
+}
+
+/** The columns that are kept up, and the source's types, as `tandem.mirror` records them. */
+export function keptColumns(table: MirrorTable): string {
   const columns = JSON.stringify(table.columns.map(({ name, sourceType }) => [name, sourceType]));
-  const json = `${literal(columns)}::jsonb`;
-  return `with changed as (
-      update tandem.mirror set columns = ${json}, loaded_at = null
-      where table_name = ${literal(table.name)} and columns <> ${json} returning table_name
-    ), forgotten as (
-      delete from tandem.chunk where subject in (select table_name from changed)
-    ), again as (
-      update tandem.entity set derived_at = null where exists (select from changed)
-    )
-    insert into tandem.mirror (table_name, columns) values (${literal(table.name)}, ${json})
-    on conflict do nothing`;
+  return `${literal(columns)}::jsonb`;
 }

@@ -40,14 +40,22 @@ export type Model = {
 
 export const makerKey = (table: string, identity: string): string => `${table} ${identity}`;
 
-/** Puts mapping, mirror and target catalogue together. Throws `TABLE_MISSING`, `MAPPING_INVALID`. */
+/**
+ * Puts mapping, mirror and target catalogue together. Throws `TABLE_MISSING`, `MAPPING_INVALID`.
+ *
+ * @param blocked entities that read a table which is not there for now: they are not derived, and
+ *   not a part of the model but as the makers of rows that others refer to
+ */
 export function buildModel(
   mapping: Mapping,
   mirror: readonly MirrorTable[],
   targets: ReadonlyMap<string, TargetTable>,
+  blocked: ReadonlySet<string> = new Set(),
 ): Model {
-  const { tables, usages } = readUsages(mapping);
-  for (const entity of mapping.entities) {
+  const isHere = (entity: Entity) => !blocked.has(entity.name);
+  const { tables } = readUsages(mapping);
+  const { usages } = readUsages({ ...mapping, entities: mapping.entities.filter(isHere) });
+  for (const entity of mapping.entities.filter(isHere)) {
     for (const table of entity.targets) {
       if (!targets.has(table)) {
         throw new TandemError('TABLE_MISSING', { side: 'target', table, entity: entity.name });
@@ -69,12 +77,12 @@ export function buildModel(
     wanted: tables,
     mirror: new Map(mirror.map((table) => [table.name, table])),
     targets,
-    entities: parentsFirst(derived, targets),
-    entity: new Map(derived.map((entity) => [entity.name, entity])),
-    journals,
+    entities: parentsFirst(derived, targets).filter(isHere),
+    entity: new Map(derived.filter(isHere).map((entity) => [entity.name, entity])),
+    journals: journals.filter(isHere),
     usages,
     usagesOf: groupBy(usages, (usage) => usage.table),
-    journalsOf: groupBy(journals, (entity) => entity.shape.table.name),
+    journalsOf: groupBy(journals.filter(isHere), (entity) => entity.shape.table.name),
     refersTo,
     maker,
   };

@@ -116,7 +116,11 @@ export async function storePosition(
     );
     await forgetNewer(client, consistentPoint);
     await execute(client, 'delete from tandem.chunk');
-    await execute(client, 'update tandem.mirror set loaded_at = null, read_until = null');
+    await execute(
+      client,
+      `update tandem.mirror set loaded_at = null, read_until = null, ahead_until = null, joins_at = null,
+         state = case when state in ('waiting', 'joining') then 'active' else state end`,
+    );
     await execute(client, 'update tandem.entity set derived_at = null');
     await execute(client, 'commit');
   } catch (error) {
@@ -166,6 +170,17 @@ export async function readCursor(client: pg.ClientBase, stream: string): Promise
   );
   if (row === undefined) throw new TandemError('NOT_SET_UP', { stream });
   return { position: (row[0] ?? '') as Position, epoch: BigInt(row[1] ?? '0') };
+}
+
+/** By table: up to where single rows may be newer than the stream, which were read by key. */
+export async function aheadUntil(client: pg.ClientBase): Promise<Map<string, Lsn>> {
+  const rows = await textRows(
+    client,
+    'select table_name, greatest(read_until, ahead_until) from tandem.mirror',
+  );
+  return new Map(
+    rows.flatMap(([name, lsn]) => (lsn == null ? [] : [[name ?? '', parseLsn(lsn)] as const])),
+  );
 }
 
 /** By table: up to where its copy may be newer than the stream. */

@@ -193,7 +193,9 @@ export class Resolver {
   }
 
   #tableOf(ref: Ref): string | null {
-    const maker = this.#model.entities.find((entity) => entity.identity === ref.identity);
+    const maker = this.#model.mapping.entities.find(
+      (entity) => entity.kind === 'derived' && entity.identity === ref.identity,
+    );
     return maker?.targets[0] ?? null;
   }
 }

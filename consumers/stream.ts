@@ -1,4 +1,3 @@
-import { TandemError } from '../core/errors.ts';
 import type { Batch, BatchOptions, ChangeSource, Clock, Observer } from '../core/ports.ts';
 import type { Applier } from './apply.ts';
 
@@ -9,44 +8,19 @@ export type Session = {
   readonly close: () => Promise<void>;
 };
 
-export type StreamOptions = Omit<BatchOptions, 'signal'> & {
-  readonly signal: AbortSignal;
-  /** Opens a session at the position that the target holds. */
-  readonly open: () => Promise<Session>;
-  /** Milliseconds to wait before attempt `n` (from 1). */
-  readonly pauseMs: (attempt: number) => number;
+export type StreamOptions = BatchOptions & {
+  /** Told of every batch that is committed. */
+  readonly progressed: () => void;
   readonly clock: Clock;
   readonly observer: Observer;
 };
 
 /**
- * Streams until `signal` aborts. A failure that may pass (`retry: 'timed'`) ends the session and
- * opens another after a growing pause, from the position that the target has committed: an answer
- * that was lost on the way is thereby known. Any other failure is thrown.
+ * Streams from the position that the target holds until `signal` aborts, then closes the session.
+ * Every failure ends it too and is thrown: another session, opened anew, goes on.
  */
-export async function stream(options: StreamOptions): Promise<void> {
-  const { signal, observer, clock, pauseMs } = options;
-  let attempt = 0;
-  while (!signal.aborted) {
-    try {
-      await runSession(options, () => (attempt = 0));
-      return;
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof TandemError) || error.retry !== 'timed') throw error;
-      attempt++;
-      const ms = Math.round(pauseMs(attempt));
-      const { code, message, hint } = error;
-      const facts = { code, error: message, hint, attempt, retryInMs: ms };
-      observer.event('interrupted', facts, 'warn');
-      await clock.sleep(ms, signal);
-    }
-  }
-}
-
-async function runSession(options: StreamOptions, onProgress: () => void): Promise<void> {
+export async function streamSession(session: Session, options: StreamOptions): Promise<void> {
   const { maxBytes, maxEvents, signal, observer } = options;
-  const session = await options.open();
   const { source, applier } = session;
   observer.event('streaming', { from: applier.position });
   // Ends the source when a batch or a job fails.
@@ -65,7 +39,7 @@ async function runSession(options: StreamOptions, onProgress: () => void): Promi
       const batch = result.value;
       const isCommitted = await applier.apply(batch);
       if (isCommitted) {
-        onProgress();
+        options.progressed();
         await source.confirm(batch.position);
       }
       next = batches.next();

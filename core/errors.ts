@@ -87,11 +87,15 @@ export const ERROR_POLICY = {
   LSN_MALFORMED: { retry: 'never', hint: 'A defect: report it with the text shown.' },
   RELATION_CHANGED: {
     retry: 'manual',
-    hint: 'The table no longer has what the mapping reads. Adapt the mapping, then run `tandem check` and `tandem setup`.',
+    hint: 'The table no longer has what the mapping reads. It and the entities that read it stop, the rest goes on. Put the column back, or adapt the mapping and start `tandem run` again: the table is then read anew.',
   },
   TRUNCATE_REFUSED: {
     retry: 'manual',
-    hint: 'The source truncated a mapped table. Set ON_TRUNCATE=apply to follow, or ON_TRUNCATE=ignore to keep the rows.',
+    hint: 'The source truncated a mapped table. It and the entities that read it stop, the rest goes on. Start `tandem run` with ON_TRUNCATE=apply to follow, or with ON_TRUNCATE=ignore to keep the rows.',
+  },
+  TABLE_JOINING: {
+    retry: 'timed',
+    hint: 'The source truncated a table that was being read beside the stream; the reading starts over by itself.',
   },
   TABLE_MISSING: {
     retry: 'manual',

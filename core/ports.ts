@@ -50,6 +50,8 @@ export interface ChangeSource {
 export type BarrierRead = {
   /** Everything committed before this position is in `rows`. */
   readonly lsn: Lsn;
+  /** Nothing committed behind this position is in `rows`; absent: behind `lsn`. */
+  readonly readUntil?: Lsn;
   readonly rows: readonly Image[];
 };
 

@@ -1,4 +1,5 @@
 import type { Entity, Mapping } from './entity.ts';
+import type { ColumnKind } from './legacy-table.ts';
 import type { LegacyTableNode, RelationNode, ShapeNode } from './shape.ts';
 
 /** What the mirror must hold of a legacy table: the union of all shapes. */
@@ -6,6 +7,8 @@ export type WantedTable = {
   readonly name: string;
   readonly key: readonly string[];
   readonly columns: ReadonlySet<string>;
+  /** What each column is declared as. */
+  readonly kinds: ReadonlyMap<string, ColumnKind>;
   /** The table declares columns that must not leave the source. */
   readonly hasSecrets: boolean;
   /** Column lists that relations look rows up by, forwards or backwards, besides the key. */
@@ -45,6 +48,7 @@ export type Usage = {
 type MutableWanted = {
   key: readonly string[];
   columns: Set<string>;
+  kinds: Map<string, ColumnKind>;
   hasSecrets: boolean;
   lookups: Map<string, readonly string[]>;
 };
@@ -69,10 +73,14 @@ function visitEntity(entity: Entity, tables: Map<string, MutableWanted>, usages:
     let known = tables.get(table.name);
     if (known === undefined) {
       const hasSecrets = Object.values(table.columns).some((column) => column.secret);
-      known = { key: table.key, columns: new Set(table.key), hasSecrets, lookups: new Map() };
+      const columns = new Set(table.key);
+      known = { key: table.key, columns, kinds: new Map(), hasSecrets, lookups: new Map() };
       tables.set(table.name, known);
     }
-    for (const column of columns) known.columns.add(column);
+    for (const column of [...table.key, ...columns]) {
+      known.columns.add(column);
+      known.kinds.set(column, table.columns[column]?.kind ?? 'text');
+    }
   };
   const lookUp = (table: LegacyTableNode, columns: readonly string[]) => {
     want(table, columns);

@@ -7,6 +7,14 @@ import { readLag, type Lag } from './lag.ts';
 
 export type Phase = 'not set up' | 'loading' | 'deriving' | 'catching up' | 'streaming' | 'stopped';
 
+/** A table whose changes are not taken as they come. */
+export type UnsettledTable = {
+  readonly table: string;
+  readonly state: 'stopped' | 'waiting' | 'joining';
+  readonly reason: string | null;
+  readonly since: string;
+};
+
 export type Waiting = { readonly rows: number; readonly oldestSeconds: number | null };
 
 /** All that `tandem status` shows. */
@@ -19,6 +27,8 @@ export type Status = {
     readonly tables: number;
     readonly isConsistent: boolean;
   };
+  /** Stopped, or being read beside the stream. */
+  readonly unsettled: readonly UnsettledTable[];
   readonly openJobs: number;
   readonly held: Waiting;
   readonly unresolved: Waiting;
@@ -45,7 +55,7 @@ export async function readStatus(context: {
     target,
     `select count(*), count(loaded_at),
        coalesce(bool_and(read_until <= (select position::pg_lsn from tandem.position where stream = $1)), false)
-     from tandem.mirror`,
+     from tandem.mirror where state = 'active'`,
     [stream],
   );
   const tables = Number(row?.[0] ?? 0);
@@ -53,7 +63,8 @@ export async function readStatus(context: {
   const [open] = await textRows(
     target,
     `select (select count(*) from tandem.job),
-       (select count(*) from tandem.entity where derived_at is not null)`,
+       (select count(*) from tandem.entity
+        where derived_at is not null or waits_for is not null)`,
   );
   const derived = Number(open?.[1] ?? 0);
   const wanted = mapping.entities.filter((entity) => entity.kind === 'derived').length;
@@ -64,6 +75,7 @@ export async function readStatus(context: {
     slot,
     lag,
     mirror: { loaded, tables, isConsistent },
+    unsettled: await unsettledTables(target),
     openJobs: Number(open?.[0] ?? 0),
     held: await waiting(target, 'held'),
     unresolved: await waiting(target, 'unresolved'),
@@ -94,6 +106,20 @@ async function isSetUp(target: pg.ClientBase, stream: string): Promise<boolean> 
   return rows.length > 0;
 }
 
+export async function unsettledTables(target: pg.ClientBase): Promise<readonly UnsettledTable[]> {
+  const rows = await textRows(
+    target,
+    `select table_name, state, reason, since from tandem.mirror
+     where state in ('stopped', 'waiting', 'joining') order by table_name`,
+  );
+  return rows.map(([table, state, reason, since]) => ({
+    table: table ?? '',
+    state: (state ?? 'stopped') as UnsettledTable['state'],
+    reason: reason ?? null,
+    since: since ?? '',
+  }));
+}
+
 async function waiting(
   target: pg.ClientBase,
   list: 'held' | 'unresolved' | 'quarantine' | 'accepted',
@@ -114,6 +140,7 @@ function notSetUp(slot: SlotState | NoSlot): Status {
     slot,
     lag: { position: null, bytes: null, seconds: null, lastDelaySeconds: null, movedAt: null },
     mirror: { loaded: 0, tables: 0, isConsistent: false },
+    unsettled: [],
     openJobs: 0,
     held: NOTHING,
     unresolved: NOTHING,

@@ -21,6 +21,7 @@ import type { Config } from '../config.ts';
 import { readAccess } from '../list-tables.ts';
 import type { LoadedMapping } from '../load-mapping.ts';
 import { checkConnection } from './connection-check.ts';
+import { checkMirror, MIRROR } from './drift-check.ts';
 import { checkMappingModule } from './mapping-checks.ts';
 import { failure, ok, warning, type CheckResult, type Topic } from './result.ts';
 import { checkSource } from './source-checks.ts';
@@ -143,6 +144,7 @@ async function targetSide(
     migrations,
     ...checkTargetTables(mapping, { catalog, access, facts, isSetUp }),
     ...(await checkMappingModule(mapping, { client, tables, isSetUp })),
+    await unlessForbidden(MIRROR, () => checkMirror(client)),
   ];
 }
 

@@ -5,7 +5,7 @@ import type { ColumnSpec } from '../../core/legacy-table.ts';
 import { tablesOf } from '../../core/mapping-check.ts';
 import { splitTableName } from '../../core/mirror-table.ts';
 import { readUsages } from '../../core/usage.ts';
-import { fits, kindOf } from '../column-kind.ts';
+import { fits, kindOf } from '../../connectors/postgres/column-kind.ts';
 import type { TableAccess } from '../list-tables.ts';
 import { failure, listed, ok, warning, type CheckResult, type Topic } from './result.ts';
 import type { SourceFacts } from './source-facts.ts';

@@ -1,8 +1,6 @@
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context } from '../command.ts';
-import { Engine } from '../engine.ts';
-import { persist } from '../persist.ts';
-import { recordRun } from '../record-run.ts';
+import { keepRunning } from '../keep-running.ts';
 import { setUp } from '../setup.ts';
 import { withMetrics } from '../with-metrics.ts';
 
@@ -29,20 +27,14 @@ export const run: Command = {
         config,
         loaded,
         slot: 'keep',
+        withdraw: false,
+        observer,
         report: ({ step, outcome, detail }) => observer.event('setup', { step, outcome, detail }),
         waiting: (pids) =>
           observer.event('slot waits for open transactions', { pids: pids.join(' ') }, 'warn'),
       });
       // Both were reachable; from here on a server that is away for a while is waited for.
-      const work = async () => {
-        const engine = await Engine.open({ config, mapping, observer, clock, watch });
-        const { tables, entities } = await engine.remaining();
-        if (tables.length + entities.length > 0) {
-          await recordRun(config, 'backfill', () => engine.backfill(signal));
-        }
-        await recordRun(config, 'stream', () => engine.stream(signal));
-      };
-      await persist(work, { signal, clock, observer });
+      await keepRunning({ config, mapping, observer, clock, watch }, signal);
       observer.event('stopped', {});
     });
     return EXIT.ok;

@@ -25,6 +25,8 @@ export const setup: Command = {
       config,
       loaded,
       slot,
+      withdraw: true,
+      observer: await context.observer(),
       report: (step) => context.out.line(stepLine(step)),
       waiting: (pids) => context.notes.line(waitingLine(pids)),
     });

@@ -63,6 +63,64 @@ export async function barrier(client: pg.ClientBase, options: BarrierOptions): P
   }
 }
 
+/**
+ * Transactions that have written to one of these tables (or a part of one) and not ended yet, idle
+ * ones too: whoever writes holds such a lock to its end.
+ */
+const WRITERS = `
+  with recursive wanted as (
+    select c.oid from unnest($1::text[], $2::text[]) as name (nsp, rel)
+    join pg_namespace n on n.nspname = name.nsp
+    join pg_class c on c.relnamespace = n.oid and c.relname = name.rel
+    union
+    select i.inhrelid from wanted join pg_inherits i on i.inhparent = wanted.oid
+  )
+  select distinct l.virtualtransaction, l.pid
+  from pg_locks l join wanted on wanted.oid = l.relation
+  where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_backend_pid()
+    and l.database = (select oid from pg_database where datname = current_database())
+    and l.mode in ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')`;
+
+/**
+ * Returns when every transaction that has written to the table by now has ended. What such a one
+ * wrote before the table was published is not sent, whenever it commits; so only a reading that
+ * begins behind its end has it.
+ *
+ * @param waiting told every few seconds which processes are waited for
+ */
+export async function writersGone(
+  client: pg.ClientBase,
+  table: { readonly schema: string; readonly relation: string },
+  options: Pick<BarrierOptions, 'clock' | 'signal'> & {
+    readonly waiting: (pids: readonly string[]) => void;
+  },
+): Promise<void> {
+  const { clock, signal, waiting } = options;
+  const writers = async () => {
+    const rows = await textRows(client, WRITERS, [[table.schema], [table.relation]]);
+    return new Map(rows.map(([id, pid]) => [id ?? '', pid ?? 'prepared']));
+  };
+  try {
+    let left = await writers();
+    let toldAt = clock.now();
+    for (let pauseMs = 5; left.size > 0; pauseMs = Math.min(500, pauseMs * 2)) {
+      signal?.throwIfAborted();
+      if (clock.now() - toldAt > TELL_MS) {
+        waiting([...left.values()]);
+        toldAt = clock.now();
+      }
+      await clock.sleep(pauseMs, signal);
+      const still = await writers();
+      left = new Map([...left].filter(([id]) => still.has(id)));
+    }
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+    throw statementError('source', error, 'wait for writers');
+  }
+}
+
+const TELL_MS = 10_000;
+
 /** Transaction ids, with the pid of the session where there is one. */
 async function running(client: pg.ClientBase): Promise<ReadonlyMap<string, string | null>> {
   const rows = await textRows(client, RUNNING);
@@ -112,7 +170,8 @@ export class PostgresSourceReader implements SourceReader {
       const client = await this.#client;
       const lsn = await barrier(client, this.#options);
       const rows = await rowsByKey(client, table, keys);
-      return { lsn, rows };
+      const [[end] = []] = await textRows(client, 'select pg_current_wal_insert_lsn()');
+      return { lsn, readUntil: parseLsn(end ?? ''), rows };
     } catch (error) {
       await this.close();
       throw error;

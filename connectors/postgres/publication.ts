@@ -160,6 +160,53 @@ export function publicationSql(
   return statements;
 }
 
+type ReadTable = TableName & { readonly name: string; readonly columns: Iterable<string> };
+
+/** Works for lists of tables, for schemas and for all tables; columns are named since PostgreSQL 15. */
+const SENT = `
+  select schemaname || '.' || tablename, to_jsonb(t) -> 'attnames'
+  from pg_publication_tables t where pubname = $1 and to_jsonb(t) ->> 'rowfilter' is null`;
+
+/** Tables of which the publication sends nothing, or not all that is read; by the mapping's name. */
+export async function unpublishedTables(
+  client: pg.ClientBase,
+  { name, tables }: { readonly name: string; readonly tables: readonly ReadTable[] },
+): Promise<ReadonlySet<string>> {
+  try {
+    const rows = await textRows(client, SENT, [name]);
+    const sent = new Map(rows.map(([table, columns]) => [table ?? '', columns ?? null]));
+    const isLacking = (table: ReadTable) => {
+      const columns = sent.get(catalogName(table));
+      if (columns === undefined) return true;
+      const listed = columns === null ? null : new Set(JSON.parse(columns) as string[]);
+      return listed !== null && [...table.columns].some((column) => !listed.has(column));
+    };
+    return new Set(tables.filter(isLacking).map((table) => table.name));
+  } catch (error) {
+    throw statementError('source', error, 'read publication');
+  }
+}
+
+/** Takes tables out that the mapping does not read any more. Returns the statements that ran. */
+export async function withdrawTables(
+  client: pg.ClientBase,
+  publication: string,
+  tables: readonly TableName[],
+): Promise<readonly string[]> {
+  const present = await readPublication(client, publication);
+  const names = new Set(present?.tables.map(catalogName));
+  const ours = tables.filter((table) => names.has(catalogName(table)));
+  if (ours.length === 0) return [];
+  const list = ours.map(({ schema, relation }) => qualified(schema, relation)).join(', ');
+  const statement = `alter publication ${ident(publication)} drop table ${list}`;
+  try {
+    await client.query(statement);
+    return [statement];
+  } catch (error) {
+    throw statementError('source', error, `publication ${publication}`);
+  }
+}
+
 /** Makes the publication what is wanted, in one transaction. Returns the statements that ran. */
 export async function ensurePublication(
   client: pg.ClientBase,

@@ -24,6 +24,10 @@ export type PostgresSourceOptions = {
   readonly slot: string;
   readonly publication: string;
   readonly tables: readonly MirrorTable[];
+  /** By table: where it joins the stream; its changes before are left out. Default: all are read. */
+  readonly joinsAt?: ReadonlyMap<string, Lsn>;
+  /** A mapped table was described anew: its definition has most likely changed. */
+  readonly onDescribed?: (table: MirrorTable) => void;
   readonly observer: Observer;
   readonly clock: Clock;
   /** How often the server is told the confirmed position; shorter where the server wants it. */
@@ -88,6 +92,16 @@ export class PostgresSource implements ChangeSource {
     this.#link?.sendStatus();
   }
 
+  /** What ended before the position is in the target: it is not even decoded. */
+  #readFrom(after: Lsn): ReadonlyMap<string, Lsn> {
+    const { tables, joinsAt } = this.#options;
+    const from = ({ name }: MirrorTable) => {
+      const joins = joinsAt?.get(name) ?? after;
+      return joins > after ? joins : after;
+    };
+    return new Map(tables.map((table) => [table.name, from(table)]));
+  }
+
   #watchPublication(stream: ArrivingStream, signal: AbortSignal): void {
     const { database, publication, tables, clock } = this.#options;
     void watchPublication({
@@ -123,11 +137,13 @@ export class PostgresSource implements ChangeSource {
     if (signal.aborted) return null;
     const byName = new Map(tables.map((table) => [`${table.schema}.${table.relation}`, table]));
     const reader = new TransactionReader({
-      decoder: new PgoutputDecoder(byName, start.types),
+      decoder: new PgoutputDecoder(byName, start.types, this.#readFrom(after)),
       queue: stream.queue,
       after,
       onRelation: (table, isFirst) => {
-        if (!isFirst) observer.event('relation.described', { table: table.name }, 'debug');
+        if (isFirst) return;
+        observer.event('relation.described', { table: table.name }, 'debug');
+        this.#options.onDescribed?.(table);
       },
     });
     const link = await ReplicationLink.open({

@@ -91,7 +91,7 @@ function configOf({ sourceUrl, targetUrl }: Task): Config {
 }
 
 async function load(config: Config, engine: Engine, observer: Recorder): Promise<void> {
-  const { consistentPoint } = await engine.position();
+  const { consistentPoint } = engine.position;
   await loadMirror({
     source: config.source,
     target: config.target,

@@ -87,7 +87,7 @@ const OPTIONS: ApplyOptions = {
   stream: 'main',
   maxRoots: 1000,
   stopShare: 0.05,
-  onTruncate: 'stop',
+  onTruncate: { otherwise: 'stop', tables: new Map() },
 };
 
 /**
@@ -301,7 +301,7 @@ export class Bench implements AsyncDisposable {
     await this.query(
       `begin; set constraints all deferred; set local session_replication_role = replica;
        ${String(row?.['sql'])};
-       update tandem.mirror set loaded_at = null, read_until = null; commit`,
+       update tandem.mirror set loaded_at = null, read_until = null, ahead_until = null; commit`,
     );
     const tables = [...this.model.mirror.values()].map((table) => table.relation).join(', ');
     await this.pair.source.query(`truncate ${tables}`);

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { TruncateAction } from '../../core/truncate-policy.ts';
 import { Bench, version } from '../harness/apply-bench.ts';
+
+const always = (otherwise: TruncateAction) => ({ otherwise, tables: new Map() });
 
 let bench: Bench;
 beforeAll(async () => {
@@ -50,7 +53,7 @@ test('a truncate stops the stream and changes nothing, unless it is allowed', as
 });
 
 test('a truncate that is followed empties the table up to its version, and what is derived from it', async () => {
-  await using open = await bench.applier({ onTruncate: 'apply', maxRoots: 1 });
+  await using open = await bench.applier({ onTruncate: always('apply'), maxRoots: 1 });
   await bench.apply(
     open,
     bench.write('create', 'patient', { id: 3, user_id: 1 }, version(4)),
@@ -73,7 +76,7 @@ test('a truncate that is followed empties the table up to its version, and what 
 });
 
 test('a truncate that is ignored keeps the rows; the same keys inserted again are updates', async () => {
-  await using open = await bench.applier({ onTruncate: 'ignore' });
+  await using open = await bench.applier({ onTruncate: always('ignore') });
   await bench.apply(
     open,
     bench.truncate('patient', version(5)),

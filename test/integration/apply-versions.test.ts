@@ -182,3 +182,23 @@ test('versions compare by commit, then by change, as unsigned positions', async 
   await put('c', high + 1n, 0n);
   expect(await notes()).toEqual({ 1: 'c' });
 });
+
+test('while the copy may be ahead of the stream, a moved row takes nothing from the row at its old key', async () => {
+  // Copied when row 1 had moved to 2, and row 3 to 1: the stream has both before it.
+  await bench.query(
+    `insert into legacy.instruction (id, patient_id, status, notes, _commit_lsn)
+     values (1, 1, 1, 'of row 3', '0/1')`,
+  );
+  await bench.query(
+    `update tandem.mirror set read_until = '0/40' where table_name = 'instruction'`,
+  );
+  const { reader, asked } = scripted(70, [order(2, 'of row 1')]);
+  await using open = await bench.applier({ reader });
+  await bench.apply(
+    open,
+    bench.write('update', 'instruction', order(2, UNCHANGED), version(5), { id: 1 }),
+  );
+  expect(asked).toEqual(['instruction 2']);
+  expect(await notes()).toEqual({ 2: 'of row 1' });
+  await bench.query(`update tandem.mirror set read_until = null`);
+});

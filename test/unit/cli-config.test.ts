@@ -31,7 +31,12 @@ test('two URLs are enough; everything else has a default', () => {
   expect(config).toMatchObject({
     ...{ slot: 'tandem', publication: 'tandem', stream: 'tandem', mapping: null },
     ...{ batchMaxEvents: 20_000, batchMaxBytes: 32 * 1024 * 1024, backfillWorkers: 2 },
-    ...{ chunkRows: 50_000, heartbeatSeconds: 5, onTruncate: 'stop', stopShare: 0.05 },
+    ...{
+      chunkRows: 50_000,
+      heartbeatSeconds: 5,
+      onTruncate: { otherwise: 'stop', tables: new Map() },
+      stopShare: 0.05,
+    },
     ...{ maxRootsPerBatch: 20_000, logLevel: 'info', logFormat: 'auto' },
   });
 });
@@ -95,7 +100,10 @@ test.each([
   [{ BATCH_MAX_EVENTS: '0' }, 'BATCH_MAX_EVENTS "0" must be a whole number of at least 1'],
   [{ BATCH_MAX_EVENTS: '1e4' }, 'for example 20000'],
   [{ BACKFILL_WORKERS: '65' }, 'from 1 to 64'],
-  [{ ON_TRUNCATE: 'explode' }, 'must be one of stop, apply, ignore; for example stop'],
+  [
+    { ON_TRUNCATE: 'explode' },
+    'must be stop, apply or ignore, with exceptions behind it like stop,audit_log=ignore; for example stop',
+  ],
   [{ STOP_SHARE: '5' }, 'must be a share from 0 to 1'],
   [{ LEGACY_DB_PORT: '0' }, 'from 1 to 65535'],
   [{ SOURCE_SSL: 'on' }, 'must be one of disable, prefer, require, verify-ca, verify-full'],

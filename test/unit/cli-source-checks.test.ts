@@ -3,7 +3,7 @@ import { checkSource, type SourceSetup } from '../../cli/check/source-checks.ts'
 import type { SourceFacts } from '../../cli/check/source-facts.ts';
 import { checkTarget } from '../../cli/check/target-checks.ts';
 import type { TargetFacts } from '../../cli/check/target-facts.ts';
-import { fits, kindOf } from '../../cli/column-kind.ts';
+import { fits, kindOf } from '../../connectors/postgres/column-kind.ts';
 
 /** What the servers of the tests cannot be: old, a standby, full, or busy for a minute. */
 const SOURCE: SourceFacts = {

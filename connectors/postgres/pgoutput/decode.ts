@@ -1,6 +1,13 @@
+import { TandemError } from '../../../core/errors.ts';
 import type { MirrorTable } from '../../../core/mirror-table.ts';
-import type { PgoutputMessage, RelationMessage, SkippedMessage } from './messages.ts';
-import { planRelation, type RelationPlan, type WireColumn } from './relation-plan.ts';
+import type { Lsn } from '../../../core/version.ts';
+import type { BeginMessage, PgoutputMessage, RelationMessage, SkippedMessage } from './messages.ts';
+import {
+  planRelation,
+  type RelationPlan,
+  type ResolveType,
+  type WireColumn,
+} from './relation-plan.ts';
 import type { NamedType, SourceTypes } from './source-types.ts';
 import { hasTextForm } from './translate.ts';
 import { TupleReader } from './tuple.ts';
@@ -26,6 +33,12 @@ const SKIPPED: SkippedMessage = { kind: 'skipped' };
 export type TablesByName = ReadonlyMap<string, MirrorTable>;
 
 /**
+ * By mapped name: transactions that commit before this place in the log are stepped over, the
+ * table's description included. Absent: all are read.
+ */
+export type ReadFrom = ReadonlyMap<string, Lsn>;
+
+/**
  * Decodes pgoutput, protocol version 1 (PostgreSQL 10 and later): mapped columns of mapped tables,
  * and nothing else. Values are copied out of the message, which may be overwritten afterwards.
  * Keeps what the connection has said about relations, so each connection needs a decoder of its own.
@@ -33,14 +46,18 @@ export type TablesByName = ReadonlyMap<string, MirrorTable>;
 export class PgoutputDecoder {
   readonly #tables: TablesByName;
   readonly #types: SourceTypes;
-  /** By relation OID; null for a relation that is not mapped. */
-  readonly #plans = new Map<number, RelationPlan | null>();
+  readonly #from: ReadFrom;
+  /** By relation OID; null for a relation that is not mapped, an error for one that does not fit. */
+  readonly #plans = new Map<number, RelationPlan | TandemError | null>();
   /** Of Type messages: user-defined types that the catalogue may have lost since. */
   readonly #announced = new Map<number, NamedType>();
   readonly #rows = new TupleReader();
+  /** Of the transaction that is being read. */
+  #commitLsn: Lsn | null = null;
 
-  constructor(tables: TablesByName, types: SourceTypes) {
+  constructor(tables: TablesByName, types: SourceTypes, from: ReadFrom = new Map()) {
     this.#tables = tables;
+    this.#from = from;
     this.#types = types;
   }
 
@@ -57,7 +74,7 @@ export class PgoutputDecoder {
       case DELETE:
         return this.#delete(message);
       case BEGIN:
-        return begin(new WireReader(message, 1));
+        return this.#begin(new WireReader(message, 1));
       case COMMIT:
         return commit(new WireReader(message, 1));
       case RELATION:
@@ -116,7 +133,23 @@ export class PgoutputDecoder {
     if (message.length < 6) throw violation('message ends early', message.length);
     const plan = this.#plans.get(message.readUInt32BE(1));
     if (plan === undefined) throw violation('relation was not described', 1);
-    return plan;
+    if (plan instanceof TandemError) {
+      if (this.#isEarly(String(plan.details['table']))) return null;
+      throw plan;
+    }
+    return plan === null || this.#isEarly(plan.table.name) ? null : plan;
+  }
+
+  /** The transaction in hand is one that this table leaves out. */
+  #isEarly(table: string): boolean {
+    const from = this.#from.get(table);
+    return from !== undefined && this.#commitLsn !== null && this.#commitLsn < from;
+  }
+
+  #begin(wire: WireReader): PgoutputMessage {
+    const message = begin(wire);
+    this.#commitLsn = message.commitLsn;
+    return message;
   }
 
   #expectEnd(message: Buffer): void {
@@ -141,10 +174,15 @@ export class PgoutputDecoder {
       return SKIPPED;
     }
     const described = { schema, relation, replicaIdentity, columns };
-    this.#plans.set(
-      oid,
-      planRelation(table, described, ({ typeOid, typmod }) => this.#nameOf(typeOid, typmod)),
-    );
+    try {
+      const nameOf: ResolveType = ({ typeOid, typmod }) => this.#nameOf(typeOid, typmod);
+      this.#plans.set(oid, planRelation(table, described, nameOf));
+    } catch (error) {
+      // It is described once, and perhaps in a transaction that does not count: then its rows tell.
+      if (!(error instanceof TandemError)) throw error;
+      this.#plans.set(oid, error);
+      if (!this.#isEarly(table.name)) throw error;
+    }
     return { kind: 'relation', table, isFirst };
   }
 
@@ -172,9 +210,16 @@ export class PgoutputDecoder {
     for (let i = 0; i < count; i++) {
       const plan = this.#plans.get(wire.uint32());
       if (plan === undefined) throw violation('relation was not described', wire.offset - 4);
-      if (plan !== null) tables.push(plan.table);
+      if (plan instanceof TandemError) tables.push(...this.#mapped(plan));
+      else if (plan !== null && !this.#isEarly(plan.table.name)) tables.push(plan.table);
     }
     return tables.length === 0 ? SKIPPED : { kind: 'truncate', tables };
+  }
+
+  /** What a table that does not fit leaves of a truncate: nothing, or the error. */
+  #mapped(problem: TandemError): readonly MirrorTable[] {
+    if (this.#isEarly(String(problem.details['table']))) return [];
+    throw problem;
   }
 }
 
@@ -186,7 +231,7 @@ function kindOf(message: Buffer): number {
   return message[0] ?? 0;
 }
 
-function begin(wire: WireReader): PgoutputMessage {
+function begin(wire: WireReader): BeginMessage {
   const commitLsn = wire.lsn();
   const at = wire.offset;
   const committedAt = wire.int64();

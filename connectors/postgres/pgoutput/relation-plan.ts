@@ -56,6 +56,7 @@ export function planRelation(
     }
     places[index] = place;
   }
+  checkKey(table, wire);
   const { keyLength } = table;
   return {
     table,
@@ -65,6 +66,14 @@ export function planRelation(
       blank: blankRow(keyLength),
     },
   };
+}
+
+/** By default the replica identity is the primary key: a further column would make ours ambiguous. */
+function checkKey(table: MirrorTable, { replicaIdentity, columns }: WireRelation): void {
+  if (replicaIdentity !== 'd') return;
+  const key = table.columns.slice(0, table.keyLength).map((column) => column.name);
+  const other = columns.find((column) => column.isFlagged && !key.includes(column.name));
+  if (other !== undefined) throw changed(table, other.name, 'the column is part of the key now');
 }
 
 function checkType(table: MirrorTable, column: MirrorColumn, found: NamedType | null): void {

@@ -1,4 +1,4 @@
-import type { ColumnKind } from '../core/legacy-table.ts';
+import type { ColumnKind } from '../../core/legacy-table.ts';
 
 /** Kinds by the name of the base type, without length or precision. */
 const KIND_OF: Readonly<Record<string, ColumnKind>> = {

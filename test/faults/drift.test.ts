@@ -1,0 +1,69 @@
+import { randomInt } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { Random } from '../../demo/legacy/random.ts';
+import { DriftBench } from '../harness/drift-bench.ts';
+import { TandemProcess, type Settings } from '../harness/tandem-process.ts';
+
+const harness = join(import.meta.dirname, '..', 'harness');
+
+/** A folder with one module for each mapping, as `MAPPING` names it. */
+function mappings(): Disposable & { readonly file: (name: string) => string } {
+  const folder = mkdtempSync(join(tmpdir(), 'tandem-drift-'));
+  return {
+    file(name) {
+      const path = join(folder, `${name.toLowerCase()}.ts`);
+      const from = join(harness, 'drift-mapping.ts');
+      writeFileSync(path, `import { ${name} } from '${from}';\nexport default ${name};\n`);
+      return path;
+    },
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+test('killed while columns widen, come, go and come back, and tables join, under traffic: it ends right', async () => {
+  const seed = Number(process.env['TEST_SEED'] ?? randomInt(1_000_000));
+  const chance = new Random(seed);
+  await using bench = await DriftBench.open();
+  using modules = mappings();
+  const settings = (mapping: string): Settings => ({
+    SOURCE_URL: bench.source.connectionString,
+    TARGET_URL: bench.target.connectionString,
+    TANDEM_SLOT: bench.source.name,
+    HEARTBEAT_SECONDS: '1',
+    CHUNK_ROWS: '100',
+    MAPPING: modules.file(mapping),
+  });
+  await using writers = await bench.writers(seed);
+  const changes = [
+    'alter table patient alter column id type bigint',
+    'alter table patient alter column name type varchar(30)',
+    'alter table patient rename column name to called',
+    'alter table patient rename column called to name',
+    'alter table patient alter column name type text',
+    'alter table visit alter column id type bigint',
+  ];
+  for (const [round, change] of changes.entries()) {
+    const mapping = ['PLAIN', 'TALL', 'VISITED'][round % 3] ?? 'PLAIN';
+    await using child = new TandemProcess(['run'], settings(mapping));
+    await wait(chance.int(1_500, 3_500));
+    await bench.source.query(change);
+    await Promise.race([wait(chance.int(200, 2_500)), child.exited]);
+    expect(await child.stop('SIGKILL'), `seed ${seed}: ${child.output}`).toBeNull();
+  }
+  await using child = new TandemProcess(['run'], settings('VISITED'));
+  await bench.state('visit', 'active');
+  await bench.state('patient', 'active');
+  await writers.stop();
+  await bench.caughtUp().catch((error: unknown) => {
+    throw new Error(`seed ${seed}: ${String(error)} ${child.output}`);
+  });
+  expect(await child.stop('SIGTERM'), `seed ${seed}: ${child.output}`).toBe(0);
+  await bench.expectMirror('office', ['id', 'name', 'note']);
+  await bench.expectMirror('patient', ['id', 'office_id', 'name', 'story']);
+  await bench.expectMirror('visit', ['id', 'patient_id', 'words']);
+  await bench.expectTarget();
+}, 150_000);
