@@ -90,9 +90,11 @@ function planTable(facts: MirrorFacts, wanted: WantedTable): TablePlan {
 }
 
 function heldOf(twin: CatalogTable | undefined, record: TableRecord | undefined) {
-  if (twin === undefined || record === undefined || record.state === 'removed') return null;
+  if (twin === undefined) return null;
   const types = new Map(twin.columns.map((column) => [column.name, column.type]));
-  return { key: twin.primaryKey, types, kept: record.kept };
+  // Of a table that was not read for a while the keys are of use: what is gone becomes a tombstone.
+  const kept = record?.state === 'removed' ? new Map<string, string>() : record?.kept;
+  return { key: twin.primaryKey, types, kept: kept ?? new Map<string, string>() };
 }
 
 /** What has not been mended, though the source has all that is read. */
@@ -112,7 +114,10 @@ function stillStopped(
 
 /** Changes were skipped, or not sent. */
 function isGap(facts: MirrorFacts, record: TableRecord | undefined, name: string): boolean {
-  return record?.state === 'stopped' || (facts.isStart && facts.unpublished.has(name));
+  const state = record?.state ?? 'removed';
+  return (
+    state === 'stopped' || state === 'removed' || (facts.isStart && facts.unpublished.has(name))
+  );
 }
 
 function statementsOf(

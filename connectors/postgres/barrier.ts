@@ -187,6 +187,15 @@ function castType({ type, sourceType }: MirrorColumn): string {
   return type === 'text' ? sourceType : type;
 }
 
+/** A table, a column, an operator or a cast that is not there. */
+const NOT_AS_DESCRIBED: ReadonlySet<string> = new Set([
+  '42P01',
+  '42703',
+  '42883',
+  '42804',
+  '42846',
+]);
+
 /** One array of text per key column, cast as a whole by the server. */
 async function rowsByKey(
   client: pg.ClientBase,
@@ -207,6 +216,11 @@ async function rowsByKey(
       key.map((_, i) => keys.map((parts) => parts[i] ?? '')),
     );
   } catch (error) {
-    throw statementError('source', error, `read ${table.name}`);
+    const named = statementError('source', error, `read ${table.name}`);
+    const sqlstate = String(named.details['sqlstate'] ?? '');
+    // The stream is behind a change of the table: it is a matter of this table, not of the source.
+    if (!NOT_AS_DESCRIBED.has(sqlstate)) throw named;
+    const what = 'it cannot be read by key any more';
+    throw new TandemError('RELATION_CHANGED', { table: table.name, what, sqlstate }, error);
   }
 }

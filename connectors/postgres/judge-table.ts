@@ -62,9 +62,12 @@ export function judgeTable(
     if (present === undefined) return stopped(`the source does not have the column ${name}`);
     if (present.isGenerated) return stopped(`column ${name}: generated ones are not replicated`);
     const kind = declared.kinds.get(name) ?? 'text';
-    const change = judgeColumn(present, kind, held);
-    if (change.kind === 'stopped') return change;
     const inKey = declared.key.includes(name);
+    const isKnownKey = inKey && held?.types.get(name) === present.mirrorType;
+    const change = isKnownKey
+      ? ({ kind: 'same', type: present.mirrorType } as const)
+      : judgeColumn(present, kind, held);
+    if (change.kind === 'stopped') return change;
     const column = { name, type: change.type, sourceType: present.type, inKey };
     columns.push(column);
     if (change.kind === 'widened') widened.push(column);
