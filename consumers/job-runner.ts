@@ -34,7 +34,9 @@ export class JobRunner {
   /** Does one portion of the oldest job. Null: there is none that this process could take. */
   async runPortion(): Promise<{ tx: TargetTransaction; report: () => void } | null> {
     const { client, model, options, observer } = this.#context;
-    const active = this.#inactive.without(model.mapping.entities.map((entity) => entity.name));
+    // Of the model, not of the mapping: one whose table has just been read waits for the next session.
+    const here = [...model.entities, ...model.journals].map((entity) => entity.name);
+    const active = this.#inactive.without(here);
     const job = await takeJob(client, [...active]);
     if (job === null) return null;
     await this.#fence.hold();
