@@ -98,7 +98,7 @@ export class Beside {
     const ring = () => this.#bell.ring();
     signal.addEventListener('abort', ring);
     try {
-      for (;;) {
+      while (!signal.aborted) {
         await this.#bell.wait(catalogueCheckMs);
         if (signal.aborted) return;
         // A source that cannot be reached is no change: the stream itself will say so.

@@ -1,4 +1,3 @@
-import type pg from 'pg';
 import { plansFor } from '../consumers/settle-mirror.ts';
 import { readAnew, readTableRecords, stopTable } from '../consumers/table-state.ts';
 import { TandemError } from '../core/errors.ts';
@@ -21,8 +20,11 @@ export async function setTableAside(
   if (error.code === 'TRUNCATE_REFUSED') {
     await stop(context, table, 'truncate', 'the source truncated it');
   } else if (error.code === 'TABLE_JOINING') {
-    const startOver = (_: unknown, target: pg.Client) => readAnew(target, table, 'joining');
-    await withBoth(context.config, 'set aside', startOver);
+    await withBoth(context.config, 'set aside', async (_, target) => {
+      await target.query('begin');
+      await readAnew(target, table, 'joining');
+      await target.query('commit');
+    });
   } else if (error.code === 'RELATION_CHANGED') {
     await judgeChanged(context, table, error);
   } else {

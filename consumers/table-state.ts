@@ -69,7 +69,11 @@ export async function stopTable(
   );
 }
 
-/** From the beginning: what was read of it so far is forgotten. */
+/**
+ * From the beginning: what was read of it so far is forgotten. Within a transaction: chunks that
+ * outlived their place in the stream would look as if they were done. They go first, because a chunk
+ * that is being merged holds its own and then asks for the table's record.
+ */
 export async function readAnew(
   client: pg.ClientBase,
   name: string,
@@ -77,15 +81,15 @@ export async function readAnew(
 ): Promise<void> {
   await execute(
     client,
+    `delete from tandem.chunk where subject = $1 and stage in ('load', 'reload')`,
+    [name],
+  );
+  await execute(
+    client,
     `update tandem.mirror set state = $2, loaded_at = null, joins_at = null, since = now(),
        reason = null, cause = case when cause = 'truncate' then cause end
      where table_name = $1`,
     [name, state],
-  );
-  await execute(
-    client,
-    `delete from tandem.chunk where subject = $1 and stage in ('load', 'reload')`,
-    [name],
   );
 }
 

@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Random } from '../../demo/legacy/random.ts';
 import { DriftBench } from '../harness/drift-bench.ts';
-import { TandemProcess, type Settings } from '../harness/tandem-process.ts';
+import { tandem, TandemProcess, type Settings } from '../harness/tandem-process.ts';
 
 const harness = join(import.meta.dirname, '..', 'harness');
 
@@ -37,6 +37,13 @@ test('killed while columns widen, come, go and come back, and tables join, under
     CHUNK_ROWS: '100',
     MAPPING: modules.file(mapping),
   });
+  {
+    // Before the first load, what is missing would be told to a person.
+    await using first = new TandemProcess(['run'], settings('PLAIN'));
+    const loaded = await tandem(['status', '--caught-up'], settings('PLAIN'));
+    expect(loaded.code, `seed ${seed}: ${loaded.output}${first.output}`).toBe(0);
+    await first.stop('SIGKILL');
+  }
   await using writers = await bench.writers(seed);
   const changes = [
     'alter table patient alter column id type bigint',

@@ -92,14 +92,16 @@ test('a truncate while the table is read beside the stream starts the reading ov
   const waiting = `select 1 from pg_locks where locktype = 'advisory' and not granted`;
   await waitFor(async () => (await bench.target.query(waiting)).length > 0, {
     what: 'a chunk to wait',
+    timeoutMs: 30_000,
   });
   await bench.source.query(`truncate visit; insert into visit values (3, 3, 'after')`);
   await waitFor(async () => bench.notes.named('truncate').length > 0, {
     what: 'the truncate to arrive',
+    timeoutMs: 30_000,
   });
   await holder.query(`select pg_advisory_unlock_all()`);
   await bench.state('visit', 'active');
   await bench.caughtUp();
   await bench.expectMirror('visit', ['id', 'patient_id', 'words']);
   await running.stop();
-}, 60_000);
+}, 150_000);
