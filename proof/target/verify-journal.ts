@@ -26,10 +26,11 @@ export async function verifyJournal(
     `select (select count(*) from ${targetName(target)} where id between $2 and $3),
        (select count(*) from tandem.journal_waiting where entity = $1),
        (select count(*) from tandem.journal_last where entity = $1),
-       (select count(*) from tandem.quarantine where entity = $1)`,
+       (select count(*) from tandem.quarantine where entity = $1),
+       (select count(*) from tandem.excluded where entity = $1)`,
     [name, first, last],
   );
-  const [rows = 0, waiting = 0, keys = 0, refused = 0] = (counts ?? []).map(Number);
+  const [rows = 0, waiting = 0, keys = 0, refused = 0, excluded = 0] = (counts ?? []).map(Number);
   const listed = async (sql: string): Promise<Listed<string>> => {
     const found = await textRows(
       client,
@@ -61,7 +62,7 @@ export async function verifyJournal(
     rows,
     waiting,
     keys,
-    missing: Math.max(0, keys - rows - waiting - refused),
+    missing: Math.max(0, keys - rows - waiting - refused - excluded),
     orphans,
     waitingWrongly,
   };

@@ -42,6 +42,6 @@ test('after any history, at every commit, the target agrees with the mirror', as
       expect(faultLines(proof)).toEqual([]);
       expect([proof.agrees, proof.isSettled]).toEqual([true, true]);
     }),
-    { numRuns: 8 },
+    { numRuns: 8, endOnFailure: true },
   );
 }, 120_000);
