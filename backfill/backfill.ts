@@ -8,6 +8,7 @@ import {
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import type { Applier } from '../consumers/apply.ts';
 import { Deriver } from '../consumers/derive.ts';
+import { inactiveEntities } from '../consumers/entity-state.ts';
 import { addJob, openJobs } from '../consumers/jobs.ts';
 import type { Model } from '../consumers/model.ts';
 import { targetName } from '../consumers/write-rows.ts';
@@ -29,6 +30,8 @@ export type BackfillContext = {
   readonly workers: number;
   readonly chunkRows: number;
   readonly portionRows: number;
+  /** Share of an entity's roots in quarantine above which it stops. */
+  readonly stopShare: number;
   /** Runs jobs in the ordinary way; the backfill closes it. */
   readonly applier: () => Promise<{ applier: Applier; close: () => Promise<void> }>;
   readonly observer: Observer;
@@ -110,12 +113,17 @@ async function deriveAll(
   entities: readonly DerivedEntity[],
 ): Promise<void> {
   const { model, target, observer } = context;
+  // One that is paused or stopped is derived when it resumes; it may have stopped half way.
+  const inactive = await inactiveEntities(client);
+  const active = entities.filter((entity) => !inactive.has(entity.name));
   const bulk: DerivedEntity[] = [];
-  for (const entity of entities) if (await isFresh(client, entity)) bulk.push(entity);
+  for (const entity of active) if (await isFresh(client, entity)) bulk.push(entity);
+  const begun: DerivedEntity[] = [];
+  for (const entity of entities) if (await isUnderWay(client, entity)) begun.push(entity);
   await deriveInBulk(context, client, bulk);
   await restore(target, ['index'], null, observer);
-  await settleReferences(client, model, bulk, observer);
-  for (const entity of entities) {
+  await settleReferences(client, model, [...new Set([...bulk, ...begun])], observer);
+  for (const entity of active) {
     if (!bulk.includes(entity)) await deriveByJob(context, client, entity);
   }
   await wakeWaiting(context);
@@ -135,8 +143,8 @@ async function deriveInBulk(
   try {
     for (const entity of bulk) {
       await setAside(client, entity.targets);
-      const rows = await bulkDerive(derive, entity);
-      context.observer.event('derived', { entity: entity.name, roots: rows });
+      const roots = await bulkDerive(derive, entity);
+      if (roots !== null) context.observer.event('derived', { entity: entity.name, roots });
       for (const table of entity.targets) {
         const left = (open.get(table) ?? 1) - 1;
         open.set(table, left);
@@ -206,10 +214,14 @@ async function runJobs({ applier, observer, target, signal }: BackfillContext): 
   }
 }
 
+async function isUnderWay(client: pg.ClientBase, entity: DerivedEntity): Promise<boolean> {
+  const { planned } = await openChunks(client, 'derive', entity.name);
+  return planned;
+}
+
 /** Whether the bulk path may be taken: its tables are empty of the entity's rows, or it was on it. */
 async function isFresh(client: pg.ClientBase, entity: DerivedEntity): Promise<boolean> {
-  const { planned } = await openChunks(client, 'derive', entity.name);
-  if (planned) return true;
+  if (await isUnderWay(client, entity)) return true;
   for (const table of entity.targets) {
     if (await hasRows(client, table, entity)) return false;
   }

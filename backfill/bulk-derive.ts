@@ -16,9 +16,11 @@ import { forgetAccepted } from '../consumers/accepted.ts';
 import { addJob } from '../consumers/jobs.ts';
 import { mapImages, type Mapped, type PlannedRow } from '../consumers/map-roots.ts';
 import { syncMarks } from '../consumers/marks.ts';
+import { markDerivedAnew } from '../consumers/mapping-state.ts';
 import { mirrorName } from '../consumers/mirror-schema.ts';
 import type { Model, TargetTable } from '../consumers/model.ts';
 import type { Resolved } from '../consumers/resolve.ts';
+import { reasonToStop, stopEntity } from '../consumers/stop-share.ts';
 import { encodeRow, targetName, type RowWriter } from '../consumers/write-rows.ts';
 import type { DerivedEntity } from '../core/entity.ts';
 import { TandemError, type ErrorCode } from '../core/errors.ts';
@@ -41,6 +43,8 @@ export type DeriveContext = {
   readonly workers: number;
   /** Root rows a portion: what is in memory at a time, for each worker. */
   readonly portionRows: number;
+  /** Share of an entity's roots in quarantine above which it stops. */
+  readonly stopShare: number;
   readonly observer: Observer;
   readonly signal: AbortSignal;
 };
@@ -50,8 +54,13 @@ export type DeriveContext = {
  * mirror, through `map`, by COPY into the target. References are written without asking whether
  * their parent exists; `settleReferences` looks once everything is there, and the foreign keys,
  * which are set aside meanwhile, are made again after that.
+ *
+ * @returns the roots derived; null where so many were refused that the entity has stopped
  */
-export async function bulkDerive(context: DeriveContext, entity: DerivedEntity): Promise<number> {
+export async function bulkDerive(
+  context: DeriveContext,
+  entity: DerivedEntity,
+): Promise<number | null> {
   const { model, target, observer } = context;
   const table = rootTable(model, entity.name);
   const planner = await openClient(target, 'derive');
@@ -66,6 +75,7 @@ export async function bulkDerive(context: DeriveContext, entity: DerivedEntity):
       for (const list of LISTS) {
         await planner.query(`delete from tandem.${list} where entity = $1`, [entity.name]);
       }
+      await markDerivedAnew(planner, entity.name);
       await recordChunks(planner, 'derive', entity.name, bounds);
     }
     ({ open, doneRows: done } = await openChunks(planner, 'derive', entity.name));
@@ -78,6 +88,7 @@ export async function bulkDerive(context: DeriveContext, entity: DerivedEntity):
   } finally {
     await planner.end();
   }
+  let isStopped = false;
   await eachWithWorkers({
     items: open,
     workers: context.workers,
@@ -85,13 +96,24 @@ export async function bulkDerive(context: DeriveContext, entity: DerivedEntity):
     open: () => openClient(target, 'derive'),
     close: (client) => client.end(),
     async run(client, chunk) {
-      const rows = await deriveChunk(context, client, entity, chunk);
-      done += rows;
+      if (isStopped) return;
+      const chunkDone = await deriveChunk(context, client, entity, chunk);
+      // Behind the commit: whichever worker comes last sees what all of them had refused.
+      if (chunkDone.refused > 0) {
+        const reason = await reasonToStop(client, model, entity.name, context.stopShare);
+        if (reason !== null && !isStopped) {
+          isStopped = true;
+          await stopEntity(client, observer, entity.name, reason);
+        }
+      }
+      done += chunkDone.roots;
       observer.progress('derive', entity.name, done, Math.max(total, done));
     },
   });
-  return done;
+  return isStopped ? null : done;
 }
+
+type ChunkDone = { readonly roots: number; readonly refused: number };
 
 /** What an earlier life of the entity left there is not true of its new rows. */
 const LISTS = ['held', 'unresolved', 'excluded', 'quarantine', 'issue', 'yielded'] as const;
@@ -108,7 +130,7 @@ async function deriveChunk(
   client: pg.Client,
   entity: DerivedEntity,
   chunk: Chunk,
-): Promise<number> {
+): Promise<ChunkDone> {
   const { model, deriver } = context;
   const loader = deriver.loader(entity.name);
   let images: readonly TextRow[] = [];
@@ -116,7 +138,7 @@ async function deriveChunk(
     await client.query('begin');
     if (!(await takeChunk(client, chunk))) {
       await client.query('rollback');
-      return 0;
+      return { roots: 0, refused: 0 };
     }
     images = await textRows(
       client,
@@ -131,7 +153,8 @@ async function deriveChunk(
     if (held.length > 0) await deriveLater(client, entity, 'held', held);
     await finishChunk(client, chunk, images.length);
     await client.query('commit');
-    return images.length;
+    const refused = mapped.filter(({ outcome }) => outcome.kind === 'refused').length;
+    return { roots: images.length, refused };
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
     const named = statementError('target', error, `derive ${entity.name}`);
@@ -147,7 +170,7 @@ async function deriveChunk(
       await finishChunk(client, chunk, images.length);
     }
     await client.query('commit');
-    return images.length;
+    return { roots: images.length, refused: 0 };
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
     throw statementError('target', error, `derive ${entity.name}`);

@@ -28,6 +28,7 @@ import type { Lsn } from '../core/version.ts';
 import { Beside } from './beside.ts';
 import type { Config } from './config.ts';
 import { withinMemory } from './memory-guard.ts';
+import { MappingWatch } from './mapping-watch.ts';
 import { readStream } from './read-stream.ts';
 import { setTableAside } from './set-table-aside.ts';
 import { settleTables, withBoth, type Settled } from './settle.ts';
@@ -41,6 +42,8 @@ export type EngineContext = {
   readonly watch?: (source: ChangeSource) => ChangeSource;
   /** How often to look whether the mapped tables changed. Default: 30 seconds. */
   readonly catalogueCheckMs?: number;
+  /** Whether entities whose mapping changed are derived again as a whole. Default: no. */
+  readonly applyMapping?: boolean;
 };
 
 /** Root rows that a worker of the bulk derive has in memory. */
@@ -66,6 +69,7 @@ export class Engine {
   readonly #position: StoredPosition;
   readonly #reader: PostgresSourceReader;
   readonly #sourceClockAheadMs: number;
+  readonly #watch: MappingWatch;
 
   private constructor(context: EngineContext, model: Model, settled: Settled, found: Found) {
     this.#context = context;
@@ -73,6 +77,8 @@ export class Engine {
     this.#settled = settled;
     this.#position = found.stored;
     this.#sourceClockAheadMs = found.clockAheadMs;
+    const { mapping, observer, applyMapping: applies = false } = context;
+    this.#watch = new MappingWatch({ mapping, observer, applies });
     this.#reader = new PostgresSourceReader({
       database: context.config.source,
       clock: context.clock,
@@ -140,6 +146,8 @@ export class Engine {
       // Another process may have done it while this one waited.
       const { tables, entities } = await this.remaining();
       if (tables.length + entities.length === 0) return;
+      // Also where all goes in bulk: whoever derives has noted its mapping before.
+      await (await this.#applier()).close();
       await backfill({
         source: config.source,
         target: config.target,
@@ -148,6 +156,7 @@ export class Engine {
         workers: config.backfillWorkers,
         chunkRows: config.chunkRows,
         portionRows: PORTION_ROWS,
+        stopShare: config.stopShare,
         applier: () => this.#applier(),
         observer,
         clock,
@@ -263,13 +272,16 @@ export class Engine {
         trustedFrom: joinsAtOf(this.#settled.records),
         sourceNow: () => this.#context.clock.now() + this.#sourceClockAheadMs,
       };
+      const place = { stream: config.stream, cursor: await cursor(client, config.stream) };
+      const order = this.#model.entities.map((entity) => entity.name);
+      await this.#watch.note(client, place, order);
       const context = {
         client,
         model: this.#model,
         options,
         reader: this.#reader,
         observer,
-        cursor: await cursor(client, config.stream),
+        cursor: place.cursor,
       };
       const applier = await Applier.open(context, await readUntil(client));
       return { applier, close: () => client.end() };

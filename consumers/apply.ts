@@ -21,7 +21,6 @@ const MAY_BE_ONE_ROW: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 type Parts = {
   readonly fence: Fence;
-  readonly inactive: InactiveEntities;
   readonly journals: Journals;
   readonly derivation: Derivation;
   readonly merging: Merging;
@@ -50,7 +49,7 @@ export class Applier {
   ): Promise<Applier> {
     const { client, model, observer } = context;
     const [version] = await preparedRows(client, `select current_setting('server_version_num')`);
-    const inactive = await InactiveEntities.read(client, observer);
+    const inactive = new InactiveEntities(client, observer);
     const journals = new Journals(model, consistentAfter);
     const derivation = new Derivation(context, inactive, journals);
     const merging = new Merging(
@@ -60,9 +59,9 @@ export class Applier {
       await aheadUntil(client),
     );
     const { affected } = merging;
-    const fence = new Fence(context);
+    const fence = new Fence(context, inactive);
     const jobs = new JobRunner(context, { fence, derivation, inactive, affected });
-    return new Applier(context, { fence, inactive, journals, derivation, merging, jobs });
+    return new Applier(context, { fence, journals, derivation, merging, jobs });
   }
 
   get position(): Position {
@@ -101,19 +100,31 @@ export class Applier {
 
   /** Does one portion of the oldest job. False: there is none that this process could take. */
   async runJob(): Promise<boolean> {
-    const { client } = this.#context;
     try {
-      await execute(client, 'begin');
-      await this.#parts.inactive.readAgain();
-      const done = await this.#parts.jobs.runPortion();
-      await execute(client, 'commit');
-      if (done === null) return false;
-      this.#committed(done.tx);
-      done.report();
-      return true;
+      return await this.#portion(false);
+    } catch (error) {
+      const named = await this.#rollBack(error);
+      if (!MAY_BE_ONE_ROW.has(named.code)) throw named;
+      this.#parts.derivation.forget();
+      const facts = { error: named.message };
+      this.#context.observer.event('batch refused, narrowing down', facts, 'warn');
+    }
+    try {
+      return await this.#portion(true);
     } catch (error) {
       throw await this.#rollBack(error);
     }
+  }
+
+  async #portion(carefully: boolean): Promise<boolean> {
+    const { client } = this.#context;
+    await execute(client, 'begin');
+    const done = await this.#parts.jobs.runPortion(carefully);
+    await execute(client, 'commit');
+    if (done === null) return false;
+    this.#committed(done.tx);
+    done.report();
+    return true;
   }
 
   /** Wakes what waits for rows that are there: they came by another way than a batch or a job. */
@@ -170,12 +181,10 @@ export class Applier {
 
   #committed(tx: TargetTransaction): void {
     this.#parts.derivation.committed(tx);
-    this.#parts.inactive.committed();
   }
 
   async #rollBack(error: unknown): Promise<TandemError> {
     this.#open = null;
-    this.#parts.inactive.rolledBack();
     this.#parts.journals.forget();
     await execute(this.#context.client, 'rollback').catch(() => undefined);
     return statementError('target', error, 'apply');

@@ -13,7 +13,7 @@ export function controlSchemaSql(): readonly string[] {
     ...TABLES,
     ...proofTablesSql(),
     ...UUID_OF,
-    ADVANCE,
+    FENCE,
     LOCK,
     ROW_EXISTS,
     CHECK_AT_ONCE,
@@ -99,7 +99,15 @@ const TABLES: readonly string[] = [
     derived_at timestamptz,
     since timestamptz not null default now()
   )`,
-  addColumns('entity', { waits_for: 'text' }),
+  addColumns('entity', {
+    running_with: 'text',
+    derived_with: 'text',
+    mapping_since: 'timestamptz',
+    waits_for: 'text',
+  }),
+  `comment on column tandem.entity.running_with is 'fingerprint of the mapping of the process that derives it'`,
+  `comment on column tandem.entity.derived_with is 'fingerprint of the mapping that all of its rows come from; null: of several'`,
+  `comment on column tandem.entity.mapping_since is 'since when it is derived with this mapping'`,
   `comment on column tandem.entity.waits_for is 'the mirror table because of which it is stopped: it goes on with that'`,
   `create table if not exists tandem.run (
     id bigint generated always as identity primary key,
@@ -189,6 +197,7 @@ const TABLES: readonly string[] = [
     reason text not null,
     created_at timestamptz not null default now()
   )`,
+  addColumns('job', { done: 'bigint not null default 0' }),
   `comment on table tandem.job is 'roots to derive again behind the stream: those that the usage leads to from the values; usage null: the values are root keys; values null: all roots'`,
   `create table if not exists tandem.set_aside (
     kind text not null,
@@ -248,21 +257,34 @@ const UUID_OF: readonly string[] = [
    $$`,
 ];
 
-/** Fence: moves the position on where it still stands as expected, else returns false. */
-const ADVANCE = `
-  create or replace function tandem.advance(
+/**
+ * The first statement of every transaction that writes. Where the position still stands as expected,
+ * moves it on (`p_next` null: only locks it) and returns the entities that are not derived at
+ * present; else returns null.
+ */
+const FENCE = `
+  create or replace function tandem.fence(
     p_stream text, p_epoch bigint, p_expected text, p_next text,
     p_heartbeat_at timestamptz, p_heartbeat_lag interval, p_committed_at timestamptz
-  ) returns boolean language plpgsql set search_path = pg_catalog as $$
+  ) returns text[] language plpgsql set search_path = pg_catalog as $$
   begin
-    update tandem.position set
-      position = p_next,
-      heartbeat_at = coalesce(p_heartbeat_at, heartbeat_at),
-      heartbeat_lag = coalesce(p_heartbeat_lag, heartbeat_lag),
-      committed_at = coalesce(p_committed_at, committed_at),
-      updated_at = clock_timestamp()
-    where stream = p_stream and epoch = p_epoch and position = p_expected;
-    return found;
+    if p_next is null then
+      perform from tandem.position
+      where stream = p_stream and epoch = p_epoch and position = p_expected for update;
+    else
+      update tandem.position set
+        position = p_next,
+        heartbeat_at = coalesce(p_heartbeat_at, heartbeat_at),
+        heartbeat_lag = coalesce(p_heartbeat_lag, heartbeat_lag),
+        committed_at = coalesce(p_committed_at, committed_at),
+        updated_at = clock_timestamp()
+      where stream = p_stream and epoch = p_epoch and position = p_expected;
+    end if;
+    if not found then
+      return null;
+    end if;
+    -- Behind the lock: whoever pauses or resumes locks the position too, so this sees it or precedes it.
+    return array(select name from tandem.entity where state <> 'active');
   end $$`;
 
 /** Advisory transaction locks by name, in the order given. */

@@ -1,4 +1,4 @@
-import { execute, preparedRows } from '../connectors/postgres/connection.ts';
+import { execute } from '../connectors/postgres/connection.ts';
 import type { JournalEntity } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
 import { rootsOf, type Roots } from './affected.ts';
@@ -8,12 +8,9 @@ import type { InactiveEntities } from './inactive-entities.ts';
 import { addJob } from './jobs.ts';
 import type { Journals } from './journal.ts';
 import { lockEntities } from './locks.ts';
-import { mirrorName } from './mirror-schema.ts';
+import { reasonToStop, TOLERATED } from './stop-share.ts';
 import type { TargetTransaction } from './target-transaction.ts';
 import { waitingFor } from './wake.ts';
-
-/** So many refused rows are never too many. */
-const TOLERATED = 50;
 
 /** Refused because of another row: a unique value, an exclusion, a parent. */
 const mayPass = ({ details }: TandemError) =>
@@ -128,20 +125,9 @@ export class Derivation {
 
   async #stopIfTooMany(entity: string): Promise<void> {
     const { client, model, options } = this.#context;
-    const root = model.entity.get(entity)?.shape.table.name ?? '';
-    const table = model.mirror.get(root);
-    if (table === undefined || this.#inactive.has(entity)) return;
-    const [row] = await preparedRows(
-      client,
-      `select (select count(*) from tandem.quarantine where entity = $1),
-         greatest((select reltuples from pg_class where oid = $2::regclass), 0)`,
-      [entity, mirrorName(table)],
-    );
-    const quarantined = Number(row?.[0] ?? 0);
-    const limit = Math.max(TOLERATED, Number(row?.[1] ?? 0) * options.stopShare);
-    if (quarantined > limit) {
-      await this.#inactive.stop(entity, `${quarantined} roots in quarantine`);
-    }
+    if (this.#inactive.has(entity)) return;
+    const reason = await reasonToStop(client, model, entity, options.stopShare);
+    if (reason !== null) await this.#inactive.stop(entity, reason);
   }
 
   /** Appends entries of a journal that waited, where their parents are there. */

@@ -2,6 +2,7 @@ import { preparedRows } from '../connectors/postgres/connection.ts';
 import { TandemError } from '../core/errors.ts';
 import type { Batch } from '../core/ports.ts';
 import type { ApplyContext } from './apply-context.ts';
+import type { InactiveEntities } from './inactive-entities.ts';
 
 /**
  * The first statement of every transaction that writes: whoever finds the position elsewhere, or a
@@ -9,37 +10,39 @@ import type { ApplyContext } from './apply-context.ts';
  */
 export class Fence {
   readonly #context: ApplyContext;
+  readonly #inactive: InactiveEntities;
 
-  constructor(context: ApplyContext) {
+  constructor(context: ApplyContext, inactive: InactiveEntities) {
     this.#context = context;
+    this.#inactive = inactive;
   }
 
-  /** Moves the position on. Throws `POSITION_TAKEN`. */
+  /** Moves the position on, and learns which entities are not derived. Throws `POSITION_TAKEN`. */
   async advance(batch: Batch): Promise<void> {
-    const { client, options, cursor } = this.#context;
     const at = batch.heartbeat === null ? null : new Date(batch.heartbeat.sentAtMs).toISOString();
     const lag = this.heartbeatLagMs(batch);
-    const [row] = await preparedRows(client, 'select tandem.advance($1, $2, $3, $4, $5, $6, $7)', [
-      options.stream,
-      cursor.epoch,
-      cursor.position,
+    await this.#pass(
       batch.position,
       at,
       lag === null ? null : `${lag} ms`,
       batch.committedAtMs === null ? null : new Date(batch.committedAtMs).toISOString(),
-    ]);
-    if (row?.[0] !== 't') throw this.#taken();
+    );
   }
 
-  /** Only looks, for a transaction that moves the position later. Throws `POSITION_TAKEN`. */
+  /** The same for a transaction that moves the position later, or not. Throws `POSITION_TAKEN`. */
   async hold(): Promise<void> {
+    await this.#pass(null, null, null, null);
+  }
+
+  async #pass(...how: readonly (string | null)[]): Promise<void> {
     const { client, options, cursor } = this.#context;
     const [row] = await preparedRows(
       client,
-      `select position from tandem.position where stream = $1 and epoch = $2 for update`,
-      [options.stream, cursor.epoch],
+      'select array_to_json(tandem.fence($1, $2, $3, $4, $5, $6, $7))',
+      [options.stream, cursor.epoch, cursor.position, ...how],
     );
-    if (row?.[0] !== cursor.position) throw this.#taken();
+    if (row?.[0] == null) throw this.#taken();
+    this.#inactive.are(JSON.parse(row[0]) as string[]);
   }
 
   /** From the source's clock to now by the same clock. */

@@ -4,7 +4,7 @@ import type { ApplyContext } from './apply-context.ts';
 import type { Derivation } from './derivation.ts';
 import type { Fence } from './fence.ts';
 import type { InactiveEntities } from './inactive-entities.ts';
-import { moveJob, takeJob, usageName, type Job } from './jobs.ts';
+import { moveJob, PORTION_ROOTS, takeJob, usageName, type Job } from './jobs.ts';
 import { TargetTransaction } from './target-transaction.ts';
 
 /** Derives behind the stream: jobs, portion by portion, each a transaction that the caller frames. */
@@ -14,6 +14,8 @@ export class JobRunner {
   readonly #derivation: Derivation;
   readonly #inactive: InactiveEntities;
   readonly #affected: Affected;
+  /** In turns: neither waits for all of the other. */
+  #first: 'whole' | 'some' = 'some';
 
   constructor(
     context: ApplyContext,
@@ -31,27 +33,35 @@ export class JobRunner {
     this.#affected = parts.affected;
   }
 
-  /** Does one portion of the oldest job. Null: there is none that this process could take. */
-  async runPortion(): Promise<{ tx: TargetTransaction; report: () => void } | null> {
+  /**
+   * Does one portion of the oldest job. Null: there is none that this process could take.
+   *
+   * @param carefully row by row where needed: one of them is refused
+   */
+  async runPortion(
+    carefully: boolean,
+  ): Promise<{ tx: TargetTransaction; report: () => void } | null> {
     const { client, model, options, observer } = this.#context;
+    await this.#fence.hold();
     // Of the model, not of the mapping: one whose table has just been read waits for the next session.
     const here = [...model.entities, ...model.journals].map((entity) => entity.name);
     const active = this.#inactive.without(here);
-    const job = await takeJob(client, [...active]);
+    const job = await takeJob(client, [...active], this.#first);
     if (job === null) return null;
-    await this.#fence.hold();
-    const tx = new TargetTransaction(options.maxRoots, true);
+    const tx = new TargetTransaction(options.maxRoots, carefully);
     await this.#derivation.lock(tx, [job.entity]);
-    const keys = await this.#jobRoots(job);
+    const limit = Math.min(options.maxRoots, PORTION_ROOTS);
+    const keys = await this.#jobRoots(job, limit);
     const journal = model.journals.find(({ name }) => name === job.entity);
     if (journal === undefined) {
       const roots = rootsOf(tx.affected.memory, job.entity);
       for (const key of keys) roots.set(key, undefined);
     } else await this.#derivation.wakeJournal(tx, journal, keys);
     await this.#derivation.finish(tx);
-    const last = keys.length < options.maxRoots ? null : (keys.at(-1) ?? null);
-    await moveJob(client, job.id, last);
+    const last = keys.length < limit ? null : (keys.at(-1) ?? null);
+    await moveJob(client, job, last, keys.length);
     const facts = { entity: job.entity, roots: keys.length, finished: last === null };
+    this.#first = this.#first === 'some' ? 'whole' : 'some';
     return { tx, report: () => observer.event('job portion done', facts) };
   }
 
@@ -75,9 +85,8 @@ export class JobRunner {
     await this.#derivation.wake(new TargetTransaction(options.maxRoots, true), arrivals);
   }
 
-  async #jobRoots(job: Job): Promise<readonly string[]> {
-    const { client, model, options } = this.#context;
-    const limit = options.maxRoots;
+  async #jobRoots(job: Job, limit: number): Promise<readonly string[]> {
+    const { client, model } = this.#context;
     const usage = model.usages.find(
       (candidate) => candidate.entity === job.entity && usageName(candidate) === job.usage,
     );

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import { execute, preparedRows, textRows } from '../connectors/postgres/connection.ts';
 import type { Usage } from '../core/usage.ts';
+import { markDerivedAnew } from './mapping-state.ts';
 
 /** Roots to derive again behind the stream. */
 export type Job = {
@@ -57,6 +58,46 @@ export async function addJob(
   return row?.[0] ?? '';
 }
 
+/**
+ * So many roots are derived in one portion: a batch that comes meanwhile waits for it. A change that
+ * concerns more is a job, for the batches behind it would wait as well.
+ */
+export const PORTION_ROOTS = 2_000;
+
+/** So many root keys stand in one job. */
+const JOB_KEYS = 10_000;
+
+/**
+ * Records jobs for roots, all or none of them, in the order given. `keys` null: all roots of the
+ * entity.
+ */
+export async function addJobs(
+  client: pg.ClientBase,
+  wanted: readonly { readonly entity: string; readonly keys: readonly string[] | null }[],
+  reason: string,
+): Promise<string[]> {
+  const ids: string[] = [];
+  await execute(client, 'begin');
+  try {
+    for (const { entity, keys } of wanted) {
+      const parts = keys === null ? [null] : slicesOf(keys);
+      for (const values of parts) {
+        ids.push(await addJob(client, { entity, usage: null, values, reason }));
+      }
+    }
+    await execute(client, 'commit');
+    return ids;
+  } catch (error) {
+    await execute(client, 'rollback').catch(() => undefined);
+    throw error;
+  }
+}
+
+const slicesOf = (keys: readonly string[]): (readonly string[])[] =>
+  Array.from({ length: Math.ceil(keys.length / JOB_KEYS) }, (_, i) =>
+    keys.slice(i * JOB_KEYS, (i + 1) * JOB_KEYS),
+  );
+
 /** Whether one of these jobs is not done. */
 export async function areOpen(client: pg.ClientBase, ids: readonly string[]): Promise<boolean> {
   const rows = await textRows(client, 'select id from tandem.job where id = any($1::bigint[])', [
@@ -65,16 +106,22 @@ export async function areOpen(client: pg.ClientBase, ids: readonly string[]): Pr
   return rows.length > 0;
 }
 
-/** The oldest job of an active entity, locked; null where there is none or another process has it. */
+/**
+ * The oldest job of an active entity, locked; null where there is none or another process has it.
+ *
+ * @param first whether those for a whole entity come first, or those for some roots
+ */
 export async function takeJob(
   client: pg.ClientBase,
   entities: readonly string[],
+  first: 'whole' | 'some' = 'some',
 ): Promise<Job | null> {
   const [row] = await preparedRows(
     client,
     `select id, entity, usage, array_to_json(values), after_key from tandem.job
-     where entity = any($1::text[]) order by id limit 1 for update skip locked`,
-    [arrayLiteral(entities)],
+     where entity = any($1::text[]) 
+     order by (usage is null and values is null) <> $2, id limit 1 for update skip locked`,
+    [arrayLiteral(entities), first === 'whole'],
   );
   if (row === undefined) return null;
   const [id, entity, usage, values, after] = row;
@@ -92,12 +139,48 @@ export async function openJobs(client: pg.ClientBase): Promise<number> {
   return Number(row?.[0] ?? 0);
 }
 
-/** Records how far a job came; `after` null: it is done. */
+/**
+ * Records how far a job came: `roots` more are done. `after` null: it is done. With a job for all
+ * roots, all rows of the entity are those of the mapping that is running.
+ */
 export async function moveJob(
   client: pg.ClientBase,
-  id: string,
+  job: Job,
   after: string | null,
+  roots: number,
 ): Promise<void> {
-  if (after === null) await execute(client, 'delete from tandem.job where id = $1', [id]);
-  else await execute(client, 'update tandem.job set after_key = $2 where id = $1', [id, after]);
+  if (after !== null) {
+    const sql = 'update tandem.job set after_key = $2, done = done + $3 where id = $1';
+    await execute(client, sql, [job.id, after, roots]);
+    return;
+  }
+  await execute(client, 'delete from tandem.job where id = $1', [job.id]);
+  if (job.usage === null && job.values === null) await markDerivedAnew(client, job.entity);
+}
+
+/** How far a job is; `of` null: how many roots it has is not known. */
+export type JobProgress = {
+  readonly id: string;
+  readonly entity: string;
+  readonly done: number;
+  readonly of: number | null;
+};
+
+/** Those of these jobs that are not done, and how far they are. */
+export async function jobProgress(
+  client: pg.ClientBase,
+  ids: readonly string[],
+): Promise<readonly JobProgress[]> {
+  const rows = await textRows(
+    client,
+    `select id, entity, done, case when usage is null then cardinality(values) end
+     from tandem.job where id = any($1::bigint[]) order by id`,
+    [arrayLiteral(ids)],
+  );
+  return rows.map(([id, entity, done, of]) => ({
+    id: id ?? '',
+    entity: entity ?? '',
+    done: Number(done),
+    of: of == null ? null : Number(of),
+  }));
 }

@@ -10,7 +10,7 @@ import { bigTable, meetThemselves, slicesOf } from './big-table.ts';
 import { collapse, type TableChanges } from './collapse.ts';
 import type { Derivation } from './derivation.ts';
 import type { InactiveEntities } from './inactive-entities.ts';
-import { addJob, usageName } from './jobs.ts';
+import { addJob, PORTION_ROOTS, usageName } from './jobs.ts';
 import type { Journals } from './journal.ts';
 import { lockTables } from './locks.ts';
 import { TableMerge } from './merge.ts';
@@ -82,7 +82,7 @@ export class Merging {
         ),
       ]),
     );
-    this.#affected = new Affected(model, options.maxRoots);
+    this.#affected = new Affected(model, Math.min(options.maxRoots, PORTION_ROOTS));
   }
 
   get affected(): Affected {

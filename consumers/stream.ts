@@ -51,11 +51,16 @@ export async function streamSession(session: Session, options: StreamOptions): P
   }
 }
 
-/** Jobs have their turn when no batch is waiting, and once a second under load. */
+/** Where batches wait, jobs pause so many times as long as their last turn took. */
+const PAUSE_SHARE = 3;
+/** And so long where there was no job. */
+const NO_JOB_MS = 1000;
+
+/** Jobs have their turn when no batch is waiting, and a quarter of the time under load. */
 class JobTurns {
   readonly #applier: Applier;
   readonly #clock: Clock;
-  #lastTurn = 0;
+  #dueAt = 0;
   #mayHaveMore = true;
 
   constructor(applier: Applier, clock: Clock) {
@@ -66,7 +71,8 @@ class JobTurns {
   /** Runs a portion of a job; false: the batch is to be applied now. */
   async runUnless(next: Promise<unknown>): Promise<boolean> {
     if (!this.#applier.isIdle) return false;
-    const isDue = this.#clock.now() - this.#lastTurn > 1000;
+    const start = this.#clock.now();
+    const isDue = start >= this.#dueAt;
     const isWaiting = await isSettled(next);
     if (isWaiting && !isDue) {
       this.#mayHaveMore = true;
@@ -74,7 +80,8 @@ class JobTurns {
     }
     if (!this.#mayHaveMore && !isDue) return false;
     this.#mayHaveMore = await this.#applier.runJob();
-    this.#lastTurn = this.#clock.now();
+    const end = this.#clock.now();
+    this.#dueAt = end + (this.#mayHaveMore ? PAUSE_SHARE * (end - start) : NO_JOB_MS);
     return this.#mayHaveMore;
   }
 }

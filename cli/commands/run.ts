@@ -9,16 +9,22 @@ import { withMetrics } from '../with-metrics.ts';
  * SIGTERM ends it within seconds, after or without the batch in hand; a second signal at once.
  */
 export const run: Command = {
-  options: [],
+  options: [
+    {
+      flags: '--apply-mapping',
+      help: 'derive all rows again of entities whose mapping changed, beside the stream',
+    },
+  ],
   details:
     'Safe to stop and to kill at any moment: it goes on from what the target has committed.\n' +
     'One process reads a slot: a second one waits, and says which process holds it.',
 
-  async run(context) {
+  async run(context, flags) {
     const signal = context.stopSignal();
     const config = await context.config();
     const loaded = await context.mapping();
     const { mapping } = loaded;
+    const applyMapping = flags['applyMapping'] === true;
     const clock = systemClock;
     hardStop(context, signal);
     const reported = { config, mapping, observer: await context.observer(), clock };
@@ -34,7 +40,8 @@ export const run: Command = {
           observer.event('slot waits for open transactions', { pids: pids.join(' ') }, 'warn'),
       });
       // Both were reachable; from here on a server that is away for a while is waited for.
-      await keepRunning({ config, mapping, observer, clock, watch }, signal);
+      const engine = { config, mapping, observer, clock, watch, applyMapping };
+      await keepRunning(engine, signal);
       observer.event('stopped', {});
     });
     return EXIT.ok;

@@ -280,6 +280,7 @@ export class Bench implements AsyncDisposable {
       workers: 2,
       chunkRows: 7,
       portionRows: 5,
+      stopShare: OPTIONS.stopShare,
       applier: async () => {
         const { applier, client } = await this.applier();
         return { applier, close: () => client.end() };

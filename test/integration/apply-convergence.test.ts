@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openClient } from '../../connectors/postgres/connection.ts';
+import { pauseEntities, resumeEntities } from '../../consumers/entity-state.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
+import type { SourceReader } from '../../core/ports.ts';
 import { compareVersions } from '../../core/version.ts';
 import { Bench, pidOf, version, type OpenApplier } from '../harness/apply-bench.ts';
 import {
@@ -237,6 +240,29 @@ test('transactions in pieces, with more roots than memory may hold and jobs betw
   );
 });
 
+/** Applies batches of one stream, and jobs between; a deadlock's victim begins anew. */
+async function applyInLane(
+  pieces: readonly (readonly ChangeEvent[])[],
+  stream: string,
+  reader: SourceReader,
+): Promise<void> {
+  const batches = pieces.map((piece) => bench.batch(piece));
+  for (let isDone = false; !isDone;) {
+    await using open = await bench.applier({ stream, reader });
+    const { applier } = open;
+    const next = batches.findIndex((batch) => batch.position === applier.position) + 1;
+    try {
+      for (const batch of batches.slice(next)) {
+        await applier.apply(batch);
+        await applier.runJob();
+      }
+      isDone = true;
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'TARGET_BUSY' });
+    }
+  }
+}
+
 test('several processes that share the tables end the same, in whatever way they meet', async () => {
   const LANES = 3;
   for (let lane = 0; lane < LANES; lane++) await bench.addStream(`lane ${lane}`);
@@ -246,25 +272,73 @@ test('several processes that share the tables end the same, in whatever way they
       const past = play(bench, steps);
       const reader = readerAt(bench, past);
       await Promise.all(
-        inLanes(past.events, LANES).map(async (events, lane) => {
-          const batches = cut(events, lengths).map((piece) => bench.batch(piece));
-          for (let isDone = false; !isDone;) {
-            await using open = await bench.applier({ stream: `lane ${lane}`, reader });
-            const { applier } = open;
-            const next = batches.findIndex((batch) => batch.position === applier.position) + 1;
-            try {
-              for (const batch of batches.slice(next)) {
-                await applier.apply(batch);
-                await applier.runJob();
-              }
-              isDone = true;
-            } catch (error) {
-              // A deadlock's victim begins anew where the target stands.
-              expect(error).toMatchObject({ code: 'TARGET_BUSY' });
-            }
-          }
-        }),
+        inLanes(past.events, LANES).map((events, lane) =>
+          applyInLane(cut(events, lengths), `lane ${lane}`, reader),
+        ),
       );
+      await using open = await bench.applier();
+      await bench.runJobs(open);
+      await expectConverged(past);
+    }),
+    { numRuns: 20 * RUNS },
+  );
+});
+
+/** Which entity is paused or set going again next; every other of the same one does the opposite. */
+const turns = fc.array(fc.nat({ max: 99 }), { minLength: 1, maxLength: 12 });
+
+/** Pauses entities and lets them go on, one after the other; returns at the end with none paused. */
+async function pauseAndResume(choices: readonly number[], between: () => Promise<void>) {
+  const names = bench.model.entities.map(({ name }) => name);
+  const person = await openClient(bench.target, 'test person');
+  try {
+    for (const choice of choices) {
+      const name = names[choice % names.length] ?? '';
+      const paused = await pauseEntities(person, [name], null);
+      if (paused.length === 0) await resumeEntities(person, [name]);
+      await between();
+    }
+    await resumeEntities(person, names);
+  } finally {
+    await person.end();
+  }
+}
+
+test('entities that are paused and go on at any time miss nothing', async () => {
+  await fc.assert(
+    fc.asyncProperty(history, cuts, turns, async (steps, lengths, choices) => {
+      await bench.reset();
+      const past = play(bench, steps);
+      await using open = await bench.applier({ maxRoots: 3 });
+      const batches = cut(past.events, lengths);
+      await pauseAndResume(choices, async () => {
+        const events = batches.shift();
+        if (events !== undefined) await bench.apply(open, ...events);
+        if (batches.length % 2 === 0) await open.applier.runJob();
+      });
+      await applyAll(open, batches);
+      await expectConverged(past);
+    }),
+    { numRuns: 40 * RUNS },
+  );
+});
+
+test('also while several processes are at work', async () => {
+  const LANES = 2;
+  for (let lane = 0; lane < LANES; lane++) await bench.addStream(`lane ${lane}`);
+  await fc.assert(
+    fc.asyncProperty(history, cuts, turns, async (steps, lengths, choices) => {
+      await bench.reset();
+      const past = play(bench, steps);
+      const reader = readerAt(bench, past);
+      const work = Promise.all(
+        inLanes(past.events, LANES).map((events, lane) =>
+          applyInLane(cut(events, lengths), `lane ${lane}`, reader),
+        ),
+      );
+      // Not waited for in between: whoever comes first has the position.
+      await pauseAndResume(choices, () => Promise.resolve());
+      await work;
       await using open = await bench.applier();
       await bench.runJobs(open);
       await expectConverged(past);

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { backfill, forgetDerived, remaining } from '../../backfill/backfill.ts';
 import { openClient } from '../../connectors/postgres/connection.ts';
+import { resumeEntities } from '../../consumers/entity-state.ts';
 import { Bench, version, type LegacyRow } from '../harness/apply-bench.ts';
 import {
   expectedFrom,
@@ -357,4 +358,34 @@ test('a mirror that holds rows is read again: stale ones change, vanished ones b
     if (link['user_id'] === 12) state.get('office_user')?.delete(key);
   }
   await expectBackfilled(state);
+});
+
+test('an entity of which too much is refused stops in bulk too; the others are derived, and mended it resumes', async () => {
+  const users = numbers(120).map((id) => ({
+    id,
+    name: id % 2 === 0 ? SPECIAL_NAMES.rejected : `u ${id}`,
+  }));
+  await bench.insert('auth_user', users);
+  await bench.insert('office', [{ id: 1, name: 'north', parent_id: null }]);
+  await backfill(bench.backfillContext());
+  const [entity] = await bench.query(
+    `select state, reason from tandem.entity where name = 'profile'`,
+  );
+  expect(entity).toMatchObject({ state: 'stopped' });
+  expect(entity?.['reason']).toMatch(/^5[1-5] roots in quarantine$/);
+  expect(bench.notes.named('entity stopped')).toMatchObject([{ entity: 'profile' }]);
+  expect(await bench.query('select name from offices')).toEqual([{ name: 'north' }]);
+  expect(await indexesAndConstraints()).toEqual(definitions);
+  const client = await openClient(bench.target, 'test');
+  try {
+    expect(await remaining(client, bench.model)).toEqual({ tables: [], entities: [] });
+    await bench.query(`update legacy.auth_user set name = 'mended' where id % 2 = 0`);
+    await resumeEntities(client, ['profile']);
+  } finally {
+    await client.end();
+  }
+  await using open = await bench.applier();
+  await bench.runJobs(open);
+  expect(await bench.query('select count(*)::int as n from profiles')).toEqual([{ n: 120 }]);
+  expect(await bench.query('select root_key from tandem.quarantine')).toEqual([]);
 });

@@ -17,6 +17,7 @@ beforeEach(async () => {
 const job = (values: readonly string[] | null) => ({
   ...{ entity: 'order', usage: null, reason: 'test', values },
 });
+const begun = (id: string, values: readonly string[]) => ({ ...job(values), id, after: null });
 const open = async () =>
   (
     await bench.query(
@@ -50,7 +51,7 @@ test('an open job that nobody has begun makes the same one unnecessary, and so d
 test('a job that has been begun does not make up for another', async () => {
   await using one = await session();
   const first = await addJob(one.client, job(['1', '2']));
-  await moveJob(one.client, first, '1');
+  await moveJob(one.client, begun(first, ['1', '2']), '1', 1);
   expect(await addJob(one.client, job(['1', '2']))).not.toBe(first);
   await one.client.query('commit');
   expect(await open()).toHaveLength(2);
@@ -64,7 +65,7 @@ test('a job that somebody has in hand does not count: he may have read before th
   await using adder = await session();
   expect(await addJob(adder.client, job(['1']))).not.toBe(first);
   await adder.client.query('commit');
-  await moveJob(taker.client, first, null);
+  await moveJob(taker.client, begun(first, ['1']), null, 1);
   await taker.client.query('commit');
   expect(await open()).toEqual([['1']]);
 });
