@@ -99,9 +99,18 @@ export function compareMarks(expected: Lines, present: PresentMarks): MarkFault[
   return faults;
 }
 
+/** What an entry is about, beside its root. */
+const ABOUT: Readonly<Record<Mark, string>> = {
+  held: 'target_column',
+  unresolved: 'target_column',
+  issue: 'target_column',
+  excluded: 'rule',
+  quarantine: 'error_class',
+};
+
 function fault(list: Mark, kind: MarkFault['kind'], line: Line): MarkFault {
-  const of = columnsOf(list).indexOf('target_column');
-  return { list, kind, root: line[1] ?? '', of: of === -1 ? null : (line[of] ?? null) };
+  const of = line[columnsOf(list).indexOf(ABOUT[list])] ?? null;
+  return { list, kind, root: line[1] ?? '', of };
 }
 
 const keyOf = (list: Mark, line: Line) =>

@@ -5,7 +5,7 @@ import type { Model } from '../../consumers/model.ts';
 import type { Resolved } from '../../consumers/resolve.ts';
 import { targetName } from '../../consumers/write-rows.ts';
 import type { DerivedEntity } from '../../core/entity.ts';
-import type { Findings } from './findings.ts';
+import type { Sink } from './findings.ts';
 
 type Yielded = { readonly root: string; readonly table: string; readonly id: string };
 
@@ -18,7 +18,7 @@ export async function compareYielded(
   model: Model,
   entity: DerivedEntity,
   resolved: readonly Resolved[],
-  findings: Findings,
+  findings: Sink,
 ): Promise<void> {
   const settled = resolved.filter((root) => root.mapped.kind !== 'refused');
   const wanted = new Map<string, Yielded>();
@@ -60,7 +60,7 @@ export async function findLeftBehind(
   model: Model,
   entity: DerivedEntity,
   stale: readonly Yielded[],
-  findings: Findings,
+  findings: Sink,
 ): Promise<void> {
   for (const name of entity.targets) {
     const mine = stale.filter(({ table }) => table === name);

@@ -11,7 +11,7 @@ import type { DerivedEntity } from '../../core/entity.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import { uuidOf, uuidRange } from '../../core/uuid.ts';
 import { findLeftBehind } from './compare-yielded.ts';
-import type { Findings } from './findings.ts';
+import type { Sink } from './findings.ts';
 import type { IdSpace, PageCheck } from './verify-page.ts';
 
 /** So many of what is found are read at a time. */
@@ -50,7 +50,7 @@ export async function findExtraRows(
   model: Model,
   entity: DerivedEntity,
   page: PageCheck,
-  findings: Findings,
+  findings: Sink,
 ): Promise<ReadonlyMap<string, number>> {
   const root = model.mirror.get(entity.shape.table.name);
   const seeds = new Map<string, number>();
@@ -121,7 +121,7 @@ export async function findStrayMarks(
   model: Model,
   entity: DerivedEntity,
   lists: readonly Mark[],
-  findings: Findings,
+  findings: Sink,
 ): Promise<void> {
   const root = model.mirror.get(entity.shape.table.name);
   if (root === undefined) return;

@@ -20,8 +20,14 @@ export class Tally<T> {
   }
 }
 
+/** Takes what a comparison finds, as it is found. */
+export type Sink = {
+  row(kind: 'missing' | 'extra' | 'different', fault: RowFault): void;
+  mark(fault: MarkFault): void;
+};
+
 /** What is wrong with one entity, as the workers find it. What concerns a pending root is no fault. */
-export class Findings {
+export class Findings implements Sink {
   readonly missing: Tally<RowFault>;
   readonly extra: Tally<RowFault>;
   readonly different: Tally<RowFault>;

@@ -17,7 +17,7 @@ export type MarkFault = {
   readonly kind: 'missing' | 'extra' | 'different';
   /** Empty for an issue about a value, which has no root. */
   readonly root: string;
-  /** The target column or table that the entry names, where it names one. */
+  /** The target column, the table, the rule or the kind of error that the entry names. */
   readonly of: string | null;
 };
 

@@ -14,7 +14,7 @@ import { formOf, uuidOf, type KeyForm } from '../../core/uuid.ts';
 import { compareMarks, readMarks, refusedRoots, withAccepted } from './compare-marks.ts';
 import { ExpectedRows, type RowGroup } from './expected-rows.ts';
 import { compareYielded } from './compare-yielded.ts';
-import type { Findings } from './findings.ts';
+import type { Sink } from './findings.ts';
 
 export type PageContext = {
   readonly model: Model;
@@ -24,7 +24,7 @@ export type PageContext = {
   readonly existence: Existence;
   /** The lists that say anything about the entity. */
   readonly lists: readonly Mark[];
-  readonly findings: Findings;
+  readonly findings: Sink;
   /** Puts a session back into the snapshot after a failed statement. */
   readonly enter: (client: pg.ClientBase) => Promise<void>;
 };
