@@ -37,6 +37,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/status.ts')).status,
   },
   {
+    name: 'pause',
+    summary: 'Stop deriving entities; their mirror tables and everything else go on',
+    load: async () => (await import('./commands/pause.ts')).pause,
+  },
+  {
+    name: 'resume',
+    summary: 'Let paused or stopped entities go on, and derive what they missed',
+    load: async () => (await import('./commands/resume.ts')).resume,
+  },
+  {
+    name: 'reprocess',
+    summary: 'Derive rows again from the mirror, or show what that would change',
+    load: async () => (await import('./commands/reprocess.ts')).reprocess,
+  },
+  {
     name: 'quarantine',
     summary: 'Rows that the mapping or the target refused: list, show, retry, accept',
     load: async () => (await import('./commands/quarantine.ts')).quarantine,

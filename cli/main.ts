@@ -53,7 +53,7 @@ export async function main(
 
 const isUsage = (error: unknown) =>
   error instanceof TandemError &&
-  (error.code === 'CONFIG_INVALID' || error.code === 'KEY_MALFORMED');
+  ['CONFIG_INVALID', 'KEY_MALFORMED', 'CONDITION_INVALID'].includes(error.code);
 
 class Run {
   readonly #argv: readonly string[];

@@ -1,4 +1,5 @@
 import type { EntityAccount } from '../monitoring/account.ts';
+import type { InactiveEntity } from '../monitoring/entity-states.ts';
 import type { Status, Waiting } from '../monitoring/status.ts';
 import { formatCount, formatSeconds, formatSize } from './units.ts';
 
@@ -33,6 +34,15 @@ export function statusLines(status: Status, rates: Rates): string[] {
   lines.push(`unresolved   ${waitingText(status.unresolved)}`);
   lines.push(`quarantined  ${waitingText(status.quarantined)}`);
   lines.push(`accepted     ${waitingText(status.accepted)}`);
+  for (const one of status.inactive) {
+    lines.push(
+      `not derived  ${one.entity}: ${inactiveText(one)}; next: tandem resume ${one.entity}`,
+    );
+  }
+  for (const { entity, since } of status.changedMappings) {
+    const next = `tandem reprocess --entity ${entity}`;
+    lines.push(`mapping      ${entity}: changed since ${minuteOf(since)}; next: ${next}`);
+  }
   if (status.entities.length > 0) lines.push('', ...accountLines(status.entities));
   return lines;
 }
@@ -47,6 +57,14 @@ function phaseNote({ phase, mirror }: Status): string {
   if (phase === 'catching up') return ': the copy is consistent once the stream has passed its end';
   return phase === 'stopped' && mirror.loaded > 0 ? ': nobody streams; next: tandem run' : '';
 }
+
+/** `paused since 2026-01-31 08:00: reason`. */
+export function inactiveText({ state, reason, since }: InactiveEntity): string {
+  return `${state} since ${minuteOf(since)}${reason === null ? '' : `: ${reason}`}`;
+}
+
+/** From ISO 8601. */
+const minuteOf = (time: string): string => time.slice(0, 16).replace('T', ' ');
 
 function waitingText({ rows, oldestSeconds }: Waiting): string {
   return oldestSeconds === null

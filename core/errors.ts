@@ -127,7 +127,7 @@ export const ERROR_POLICY = {
   },
   ENTITY_STOPPED: {
     retry: 'manual',
-    hint: 'Too many of its rows were refused, or its table lacks what the mapping writes, so the entity stopped; the others go on. Correct mapping or table, then run `tandem backfill --only ENTITY`.',
+    hint: 'Too many of its rows were refused, or its table lacks what the mapping writes, so the entity stopped; the others go on. Correct mapping or table, then run `tandem resume ENTITY`.',
   },
   NOT_SET_UP: { retry: 'manual', hint: 'Run `tandem setup` first.' },
   MIGRATION_DIVERGED: {
@@ -149,6 +149,10 @@ export const ERROR_POLICY = {
   SOURCE_FAILED: {
     retry: 'manual',
     hint: 'The source refused a statement of the engine; see the SQLSTATE.',
+  },
+  CONDITION_INVALID: {
+    retry: 'manual',
+    hint: 'The condition is SQL on the columns of the root\'s mirror table, for example "status = 3 and number is null".',
   },
   KEY_MALFORMED: {
     retry: 'manual',

@@ -3,6 +3,12 @@ import { readSlot, type NoSlot, type SlotState } from '../connectors/postgres/sl
 import { textRows } from '../connectors/postgres/connection.ts';
 import type { Mapping } from '../core/entity.ts';
 import { account, type EntityAccount } from './account.ts';
+import {
+  changedMappings,
+  inactiveEntities,
+  type ChangedMapping,
+  type InactiveEntity,
+} from './entity-states.ts';
 import { readLag, type Lag } from './lag.ts';
 
 export type Phase = 'not set up' | 'loading' | 'deriving' | 'catching up' | 'streaming' | 'stopped';
@@ -35,6 +41,10 @@ export type Status = {
   readonly quarantined: Waiting;
   /** Refused rows that a person has decided to leave out. */
   readonly accepted: Waiting;
+  /** Entities that are not derived at present. */
+  readonly inactive: readonly InactiveEntity[];
+  /** Entities with rows of another mapping than the one that derives now. */
+  readonly changedMappings: readonly ChangedMapping[];
   readonly entities: readonly EntityAccount[];
 };
 
@@ -81,6 +91,8 @@ export async function readStatus(context: {
     unresolved: await waiting(target, 'unresolved'),
     quarantined: await waiting(target, 'quarantine'),
     accepted: await waiting(target, 'accepted'),
+    inactive: await inactiveEntities(target),
+    changedMappings: await changedMappings(target),
     entities: context.entities ?? (isLoaded ? await account(target, mapping) : []),
   };
 }
@@ -146,6 +158,8 @@ function notSetUp(slot: SlotState | NoSlot): Status {
     unresolved: NOTHING,
     quarantined: NOTHING,
     accepted: NOTHING,
+    inactive: [],
+    changedMappings: [],
     entities: [],
   };
 }

@@ -1,7 +1,7 @@
 import { openClient } from '../../connectors/postgres/connection.ts';
 import { forgetDerived } from '../../backfill/backfill.ts';
-import { setEntityState } from '../../consumers/entity-state.ts';
-import { addJob } from '../../consumers/jobs.ts';
+import { resumeEntities } from '../../consumers/entity-state.ts';
+import { addJobs } from '../../consumers/jobs.ts';
 import { estimateBackfill } from '../../backfill/estimate.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode } from '../command.ts';
@@ -79,10 +79,9 @@ async function leaveToReader(
   }
   const target = await openClient((await context.config()).target, 'backfill');
   try {
-    for (const entity of only) {
-      await setEntityState(target, entity, 'active', null);
-      await addJob(target, { entity, usage: null, values: null, reason: 'asked for' });
-    }
+    await resumeEntities(target, only);
+    const wanted = only.map((entity) => ({ entity, keys: null }));
+    await addJobs(target, wanted, 'asked for');
   } finally {
     await target.end();
   }

@@ -142,7 +142,7 @@ async function mayBeDerived(
     const state = inactive.get(entity.name);
     if (state === undefined) continue;
     context.notes.line(`error: ${entity.name} is ${state}; nothing was tried`);
-    context.notes.line(`next:  tandem backfill --only ${entity.name} sets it going again`);
+    context.notes.line(`next:  tandem resume ${entity.name} sets it going again`);
     return false;
   }
   return true;

@@ -80,7 +80,7 @@ export function nextSteps(root: RootRecord): string[] {
   const { entity, entityState } = root;
   const at = `${entity} ${shellWord(root.key)}`;
   if (entityState !== 'active') {
-    return [`${entity} is ${entityState}: tandem backfill --only ${entity} derives it again`];
+    return [`${entity} is ${entityState}: tandem resume ${entity} derives it again`];
   }
   const steps: string[] = [];
   if (root.quarantine !== null) {

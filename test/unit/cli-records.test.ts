@@ -112,7 +112,7 @@ test.each([
 
 test('of an entity that stopped only that is said, since nothing else would help', () => {
   expect(nextSteps(root({ entityState: 'stopped', held: [missing(null)] }))).toEqual([
-    'line is stopped: tandem backfill --only line derives it again',
+    'line is stopped: tandem resume line derives it again',
   ]);
 });
 

@@ -1,0 +1,124 @@
+import type pg from 'pg';
+import { addJobs } from '../../consumers/jobs.ts';
+import { selectRoots } from '../../consumers/select-roots.ts';
+import { inactiveEntities } from '../../monitoring/entity-states.ts';
+import { foreseeChanges } from '../../proof/changes/foresee.ts';
+import { systemClock } from '../clock.ts';
+import { EXIT, type Command, type Context, type ExitCode, type Flags } from '../command.ts';
+import { Engine } from '../engine.ts';
+import { foreseenLines } from '../foreseen-lines.ts';
+import { finishJobs } from '../finish-jobs.ts';
+import { reportJobs, WAIT_OPTIONS, waitOf } from '../job-report.ts';
+import { withRecords } from '../records/open-records.ts';
+import { meantBy, SELECTION_OPTIONS, type Meant } from '../reprocess-options.ts';
+import { sameMapping } from '../same-mapping.ts';
+import { inactiveText } from '../status-lines.ts';
+import { formatCount } from '../units.ts';
+
+/** Roots of an entity that are to be derived again; null: all. */
+type Wanted = { readonly entity: string; readonly keys: readonly string[] | null };
+
+/** `tandem reprocess`: derives roots again from the mirror; the source is not asked. */
+export const reprocess: Command = {
+  options: [
+    ...SELECTION_OPTIONS,
+    { flags: '--dry-run', help: 'show what it would change, by table and column; writes nothing' },
+    { flags: '--json', help: 'print the dry run as JSON' },
+    ...WAIT_OPTIONS,
+  ],
+  details:
+    'A process that streams does it beside the stream; where there is none it is done here. Rows that\n' +
+    'come out as they are already are not written. --since does not find a root that only lost a row.',
+
+  async run(context, flags) {
+    const wait = waitOf(context, flags);
+    if (wait === null) return EXIT.usage;
+    const meant = await meantBy(context, flags);
+    if (meant === null) return EXIT.usage;
+    const config = await context.config();
+    const { mapping } = await context.mapping();
+    const observer = await context.observer();
+    return await withRecords(context, async (target) => {
+      const engine = await Engine.open({ config, mapping, observer, clock: systemClock });
+      const { tables, entities } = await engine.remaining();
+      if (tables.length + entities.length > 0) {
+        context.notes.line('error: the backfill is not complete; nothing was done');
+        context.notes.line('next:  tandem run, or tandem backfill');
+        return EXIT.failure;
+      }
+      const wanted = await wantedRoots(context, engine, target, meant);
+      if (wanted === null) return EXIT.failure;
+      if (flags['dryRun'] === true) return await dryRun(context, engine, wanted, flags);
+      if (!(await isActive(context, target, wanted))) return EXIT.failure;
+      const names = wanted.map(({ entity }) => entity);
+      if (!(await sameMapping(context, engine, target, names))) return EXIT.failure;
+      for (const { entity, keys } of wanted) {
+        if (keys !== null) context.out.line(`${entity}: ${formatCount(keys.length)} roots`);
+      }
+      const some = wanted.filter(({ keys }) => keys === null || keys.length > 0);
+      if (some.length === 0) return EXIT.ok;
+      const jobs = await addJobs(target, some, 'asked for');
+      const fate = await finishJobs(context, { engine, target }, { jobs, ...wait });
+      return reportJobs(context, target, {
+        ...{ fate, ...wait },
+        entities: some.map(({ entity }) => entity),
+      });
+    });
+  },
+};
+
+/** Keys that are named of every kind of change, and roots in memory at a time. */
+const EXAMPLES = 5;
+const PAGE_ROWS = 5_000;
+
+async function dryRun(
+  context: Context,
+  { model }: Engine,
+  wanted: readonly Wanted[],
+  flags: Flags,
+): Promise<ExitCode> {
+  const { target } = await context.config();
+  const found = await foreseeChanges({
+    ...{ target, model, wanted, pageRows: PAGE_ROWS, examples: EXAMPLES },
+    observer: await context.observer(),
+    signal: context.stopSignal(),
+  });
+  if (flags['json'] === true) context.out.line(JSON.stringify({ entities: found }));
+  else for (const line of foreseenLines(found)) context.out.line(line);
+  return EXIT.ok;
+}
+
+/** Parents first: then their children find them. Null, after saying so, where a key is not there. */
+async function wantedRoots(
+  context: Context,
+  { model }: Engine,
+  target: pg.Client,
+  { entities, selection }: Meant,
+): Promise<Wanted[] | null> {
+  const wanted: Wanted[] = [];
+  for (const entity of model.entities.filter(({ name }) => entities.includes(name))) {
+    const keys = await selectRoots(target, model, entity, selection);
+    wanted.push({ entity: entity.name, keys });
+    if (selection.kind !== 'keys') continue;
+    const absent = selection.keys.filter((key) => keys?.includes(key) !== true);
+    if (absent.length === 0) continue;
+    context.notes.line(`error: not in the mirror of ${entity.name}: ${absent.join(', ')}`);
+    return null;
+  }
+  return wanted;
+}
+
+/** Nobody derives one that is paused or stopped. */
+async function isActive(
+  context: Context,
+  target: pg.Client,
+  wanted: readonly Wanted[],
+): Promise<boolean> {
+  for (const one of await inactiveEntities(target)) {
+    if (!wanted.some(({ entity }) => entity === one.entity)) continue;
+    context.notes.line(`error: ${one.entity} is ${inactiveText(one)}; nothing was done`);
+    context.notes.line(`next:  tandem resume ${one.entity} derives all of it`);
+    return false;
+  }
+  return true;
+}
