@@ -12,6 +12,7 @@ class Other extends Workplace {
 }
 
 type Rows = Map<string, Record<string, unknown>>;
+const NO_ROWS: Rows = new Map();
 
 async function rowsOf(target: TestDatabase, table: string): Promise<Rows> {
   const rows = await target.query(`select * from ${table}`);
@@ -104,8 +105,8 @@ test('what a dry run shows is what then happens, and it writes nothing itself', 
     const none = { inserted: 0, changed: 0, removed: 0, columns: {} };
     const { inserted, changed, removed, columns } = foreseen ?? none;
     const happened = changesBetween(
-      before.get(table) ?? new Map(),
-      (await read()).get(table) ?? new Map(),
+      before.get(table) ?? NO_ROWS,
+      (await read()).get(table) ?? NO_ROWS,
     );
     expect({ inserted, changed, removed, columns }).toEqual(happened);
     const after = await lists();
