@@ -5,8 +5,8 @@ import type { Flags, Option } from './command.ts';
 import { parseDuration } from './units.ts';
 
 export const VERIFY_OPTIONS: readonly Option[] = [
-  { flags: '--table <name,…>', help: 'only these legacy tables' },
-  { flags: '--entity <name,…>', help: 'only the tables that these entities read' },
+  { flags: '--table <name,…>', help: 'only the mirror of these legacy tables' },
+  { flags: '--entity <name,…>', help: 'only these entities, with the tables that they read' },
   {
     flags: '--since <lsn>',
     help: 'only keys whose newest change in the mirror lies behind this place in the log of the source',

@@ -1,4 +1,7 @@
+import type { AccountProof } from './account/account-proof.ts';
+import type { LeftOut } from './left-out.ts';
 import type { MirrorProof, TableProof } from './mirror/verify-mirror.ts';
+import type { EntityProof, JournalProof, TargetProof } from './target/target-proof.ts';
 
 /** `differs` has been shown; `unsettled` could be either, and asks for another look. */
 export type Verdict = 'agrees' | 'differs' | 'unsettled';
@@ -8,20 +11,45 @@ export type ProofReport = {
   readonly startedAt: string;
   readonly finishedAt: string;
   readonly tandem: string;
+  /** The name of the mapping. */
+  readonly mapping: string;
   /** As the server prints its version. */
   readonly sourceServer: string;
   readonly targetServer: string;
   readonly scope: ProofScope;
+  /** The worst of the parts. */
   readonly verdict: Verdict;
   readonly mirror: MirrorProof;
+  /** Null: it was not asked for, or not reached. */
+  readonly target: TargetProof | null;
+  readonly account: AccountProof | null;
+  /** What this says nothing about, and why. */
+  readonly notVerified: readonly LeftOut[];
 };
 
 /** What was looked at. */
 export type ProofScope = {
   readonly tables: readonly string[];
+  /** Whose target rows were looked at; null: all, empty: none. */
+  readonly entities: readonly string[] | null;
   readonly since: string | null;
   readonly sample: { readonly share: number; readonly seed: number } | null;
 };
+
+export type Parts = Pick<ProofReport, 'scope' | 'mirror' | 'target' | 'account'>;
+
+export function verdictOf({ scope, mirror, target, account }: Parts): Verdict {
+  const isWhole = !asksForTarget(scope) || (target !== null && account !== null);
+  return worst([
+    mirrorVerdict(mirror),
+    ...(target === null ? [] : [partVerdict(target)]),
+    ...(account === null ? [] : [partVerdict(account)]),
+    isWhole ? 'agrees' : 'unsettled',
+  ]);
+}
+
+export const asksForTarget = ({ entities }: ProofScope): boolean =>
+  entities === null || entities.length > 0;
 
 export function tableVerdict(table: TableProof): Verdict {
   if (table.mismatches.length > 0) return 'differs';
@@ -33,6 +61,30 @@ export function mirrorVerdict({ tables, isComplete }: MirrorProof): Verdict {
   return worst([...tables.map(tableVerdict), isComplete ? 'agrees' : 'unsettled']);
 }
 
+/** Of the target or the account. */
+export function partVerdict(part: {
+  readonly agrees: boolean;
+  readonly isSettled: boolean;
+}): Verdict {
+  if (!part.agrees) return 'differs';
+  return part.isSettled ? 'agrees' : 'unsettled';
+}
+
+export function faultsOf({ missing, extra, different, marks }: EntityProof): number {
+  return missing.count + extra.count + different.count + marks.count;
+}
+
+export function journalFaultsOf({ missing, orphans, waitingWrongly }: JournalProof): number {
+  return missing + orphans.count + waitingWrongly.count;
+}
+
+export function entityVerdict(proof: EntityProof): Verdict {
+  return partVerdict({
+    agrees: faultsOf(proof) === 0,
+    isSettled: proof.notVerified === null && proof.pending.count === 0,
+  });
+}
+
 /** A fault that was shown outweighs what is open. */
 export function worst(verdicts: readonly Verdict[]): Verdict {
   if (verdicts.includes('differs')) return 'differs';
@@ -40,7 +92,7 @@ export function worst(verdicts: readonly Verdict[]): Verdict {
 }
 
 /** What stays of a finished pass: counts. */
-export function summaryOf({ mirror, tandem }: ProofReport): object {
+export function summaryOf({ mirror, target, account, tandem }: ProofReport): object {
   const sum = (of: (table: TableProof) => number) =>
     mirror.tables.reduce((total, table) => total + of(table), 0);
   return {
@@ -49,5 +101,17 @@ export function summaryOf({ mirror, tandem }: ProofReport): object {
     rows: sum(({ rows }) => rows),
     mismatches: sum(({ mismatches }) => mismatches.length),
     unsettled: sum(({ unsettledCount }) => unsettledCount),
+    ...(target === null ? {} : { targetMismatches: targetFaults(target) }),
+    ...(account === null ? {} : { accountMismatches: accountFaults(account) }),
   };
+}
+
+export function targetFaults({ entities, journals }: TargetProof): number {
+  const ofEntities = entities.reduce((sum, it) => sum + faultsOf(it), 0);
+  return ofEntities + journals.reduce((sum, it) => sum + journalFaultsOf(it), 0);
+}
+
+/** Entities that do not add up. */
+export function accountFaults({ entities }: AccountProof): number {
+  return entities.filter((it) => !it.agrees && it.notVerified === null).length;
 }

@@ -3,30 +3,34 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type pg from 'pg';
 import { openClient, textRows } from '../../connectors/postgres/connection.ts';
-import type { Model } from '../../consumers/model.ts';
-import type { MirrorTable } from '../../core/mirror-table.ts';
 import { formatLsn } from '../../core/version.ts';
+import { leftOut } from '../../proof/left-out.ts';
 import { markdownOf } from '../../proof/markdown.ts';
+import { verifyMirror } from '../../proof/mirror/verify-mirror.ts';
 import { beginPass, findPass, finishPass, StateKeeper, type Pass } from '../../proof/pass.ts';
+import { proveTarget } from '../../proof/prove-target.ts';
 import {
-  mirrorVerdict,
+  asksForTarget,
   summaryOf,
+  verdictOf,
+  type Parts,
   type ProofReport,
   type ProofScope,
   type Verdict,
 } from '../../proof/report.ts';
-import { verifyMirror } from '../../proof/mirror/verify-mirror.ts';
+import { tellComplete } from '../../proof/tell.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode } from '../command.ts';
 import { Engine } from '../engine.ts';
+import { withinMemory } from '../memory-guard.ts';
 import { proofLines } from '../proof-lines.ts';
-import { didYouMean } from '../similar.ts';
 import {
   readVerifyOptions,
   sampleOf,
   VERIFY_OPTIONS,
   type VerifyOptions,
 } from '../verify-options.ts';
+import { chooseScope, type Chosen } from '../verify-scope.ts';
 import { tandemVersion } from '../version.ts';
 
 const EXITS: Readonly<Record<Verdict, ExitCode>> = {
@@ -35,10 +39,15 @@ const EXITS: Readonly<Record<Verdict, ExitCode>> = {
   unsettled: EXIT.notYet,
 };
 
-/** `tandem verify`: mirror against source, beside a process that streams or without one. */
+/**
+ * `tandem verify`: mirror against source, target against mirror, and the account, beside a process
+ * that streams or without one.
+ */
 export const verify: Command = {
   options: VERIFY_OPTIONS,
   details:
+    'Without options all of it: mirror against source, target against mirror, and the account. With\n' +
+    '--table, --since or --sample the mirror alone.\n' +
     'Exit code 0: agrees. 1: rows differ. 3: something could not be settled, was not verified, or it was stopped.',
 
   async run(context, flags) {
@@ -52,14 +61,15 @@ export const verify: Command = {
     const { mapping } = await context.mapping();
     const observer = await context.observer();
     const engine = await Engine.open({ config, mapping, observer, clock: systemClock });
-    const tables = chooseTables(engine.model, options);
-    if (typeof tables === 'string') {
-      context.notes.line(tables);
+    const chosen = chooseScope(engine.model, options);
+    if (typeof chosen === 'string') {
+      context.notes.line(chosen);
       return EXIT.usage;
     }
     const target = await openClient(config.target, 'verify');
     try {
-      return await verifyAndTell(context, { options, tables, target, signal });
+      const work = { options, chosen, engine, target, signal };
+      return await withinMemory(config.memoryLimitBytes, () => verifyAndTell(context, work));
     } finally {
       await target.end();
     }
@@ -68,7 +78,8 @@ export const verify: Command = {
 
 type Work = {
   readonly options: VerifyOptions;
-  readonly tables: readonly MirrorTable[];
+  readonly chosen: Chosen;
+  readonly engine: Engine;
   /** Where the pass is kept. */
   readonly target: pg.Client;
   readonly signal: AbortSignal;
@@ -78,24 +89,25 @@ async function verifyAndTell(context: Context, work: Work): Promise<ExitCode> {
   const { options, target, signal } = work;
   const pass = await openPass(context, work);
   const keeper = new StateKeeper(target, pass, systemClock);
-  let report: ProofReport;
+  let parts: Parts;
   try {
-    report = await prove(context, work, pass, keeper);
-    if (!report.mirror.isComplete) await keeper.flush();
+    parts = await prove(context, work, pass, keeper);
+    if (signal.aborted) await keeper.flush();
   } catch (error) {
     await keeper.flush().catch(() => undefined);
     context.notes.line('what is done is kept; `tandem verify --resume` goes on from here');
     throw error;
   }
-  const { mirror, verdict } = report;
-  if (mirror.isComplete) await finishPass(target, pass, verdict, summaryOf(report));
+  tellComplete(await context.observer(), parts);
+  const report = await reportOf(context, work, pass, parts);
+  if (!signal.aborted) await finishPass(target, pass, report.verdict, summaryOf(report));
   const lines = options.json ? [JSON.stringify(report)] : proofLines(report);
   for (const line of lines) context.out.line(line);
   if (options.report !== null) writeReport(context, options.report, report);
   if (signal.aborted) {
     context.notes.line('stopped; `tandem verify --resume` with the same options goes on from here');
   }
-  return EXITS[verdict];
+  return EXITS[report.verdict];
 }
 
 async function prove(
@@ -103,12 +115,17 @@ async function prove(
   work: Work,
   pass: Pass,
   keeper: StateKeeper,
-): Promise<ProofReport> {
-  const { options, tables, target, signal } = work;
+): Promise<Parts> {
+  const { options, chosen, engine, signal } = work;
   const config = await context.config();
-  const sample = sampleOf(options.share, pass.seed);
+  const scope = scopeOf(work, pass.seed);
+  const shared = {
+    ...{ source: config.source, target: config.target, signal },
+    ...{ observer: await context.observer(), clock: systemClock },
+  };
   const mirror = await verifyMirror({
-    ...{ source: config.source, target: config.target, stream: config.stream, tables, sample },
+    ...shared,
+    ...{ stream: config.stream, tables: chosen.tables, sample: scope.sample },
     rangeRows: config.chunkRows,
     pacing: options.pacing,
     since: options.since,
@@ -116,65 +133,64 @@ async function prove(
     mayBeat: config.heartbeatSeconds > 0,
     resumeFrom: pass.states,
     keep: (table, state) => keeper.keep(table, state),
-    observer: await context.observer(),
-    clock: systemClock,
-    signal,
   });
-  const source = await openClient(config.source, 'verify');
+  const parts = { scope, mirror, target: null, account: null };
+  if (!mirror.isComplete || !asksForTarget(scope)) return parts;
+  try {
+    const proved = await proveTarget({
+      ...{ ...shared, model: engine.model, entities: chosen.entities },
+      ...{ workers: config.backfillWorkers, settleMs: options.waitMs },
+    });
+    return { ...parts, ...proved };
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return parts;
+  }
+}
+
+async function reportOf(
+  context: Context,
+  { target }: Work,
+  pass: Pass,
+  parts: Parts,
+): Promise<ProofReport> {
+  const { mapping } = await context.mapping();
+  const source = await openClient((await context.config()).source, 'verify');
   try {
     return {
       startedAt: new Date(pass.startedAt).toISOString(),
       finishedAt: new Date(systemClock.now()).toISOString(),
       tandem: tandemVersion(),
+      mapping: mapping.name,
       sourceServer: await serverOf(source),
       targetServer: await serverOf(target),
-      scope: scopeOf(work, pass.seed),
-      verdict: mirrorVerdict(mirror),
-      mirror,
+      verdict: verdictOf(parts),
+      ...parts,
+      notVerified: leftOut(parts),
     };
   } finally {
     await source.end();
   }
 }
 
-/** All tables of the mapping where none are named; or what is wrong with the names. */
-function chooseTables(
-  model: Model,
-  { tables, entities }: VerifyOptions,
-): readonly MirrorTable[] | string {
-  const known = model.mapping.entities.map(({ name }) => name);
-  for (const name of entities) if (!known.includes(name)) return unknown('entity', name, known);
-  for (const name of tables) {
-    if (!model.mirror.has(name)) return unknown('table', name, [...model.mirror.keys()]);
-  }
-  if (tables.length + entities.length === 0) return [...model.mirror.values()];
-  const read = model.usages.filter(({ entity }) => entities.includes(entity));
-  const wanted = new Set([...tables, ...read.map(({ table }) => table)]);
-  for (const entity of model.journals) {
-    if (entities.includes(entity.name)) wanted.add(entity.shape.table.name);
-  }
-  return [...model.mirror.values()].filter(({ name }) => wanted.has(name));
-}
-
-function unknown(what: string, name: string, known: readonly string[]): string {
-  const near = didYouMean(name, known);
-  return `no ${what} of the mapping is named ${name}${near === null ? '' : `; did you mean ${near}?`}`;
-}
-
-function scopeOf({ tables, options }: Work, seed: number): ProofScope {
+function scopeOf({ chosen, options }: Work, seed: number): ProofScope {
   return {
-    tables: tables.map(({ name }) => name),
+    tables: chosen.tables.map(({ name }) => name),
+    entities: chosen.entities,
     since: options.since === null ? null : formatLsn(options.since),
     sample: sampleOf(options.share, seed),
   };
 }
 
 async function openPass({ notes, config }: Context, work: Work): Promise<Pass> {
-  const { options, tables, target } = work;
+  const { options, chosen, target } = work;
   const { stream, chunkRows } = await config();
-  const columns = tables.map((it) => [it.name, it.columns.map(({ name }) => name)]);
+  const columns = chosen.tables.map((it) => [it.name, it.columns.map(({ name }) => name)]);
+  const { entities } = chosen;
   const since = options.since === null ? null : formatLsn(options.since);
-  const scope = JSON.stringify({ stream, chunkRows, columns, since, share: options.share });
+  const scope = JSON.stringify({
+    ...{ stream, chunkRows, columns, entities, since, share: options.share },
+  });
   const before = await findPass(target, scope);
   const isSame = before !== null && (options.seed === null || options.seed === before.seed);
   if (options.resume && before !== null && isSame) {

@@ -6,6 +6,7 @@ import type { DerivedEntity } from '../../core/entity.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import type { Observer } from '../../core/ports.ts';
 import { Snapshot } from '../snapshot.ts';
+import { tellMismatch } from '../tell.ts';
 import { entityStates, NOT_DERIVED } from '../target/entity-states.ts';
 import { readPendingRoots, type PendingRoots } from '../target/pending-roots.ts';
 import type { AccountProof, Amount, EntityAccountProof } from './account-proof.ts';
@@ -51,6 +52,8 @@ async function proveIn(options: AccountProofOptions, snapshot: Snapshot): Promis
       const state = states.has(entity.name) ? (states.get(entity.name) ?? null) : NOT_DERIVED;
       const proof = await accountFor({ ...options, client, source, pending }, entity, state);
       entities.push(proof);
+      const isFault = !proof.agrees && proof.notVerified === null;
+      tellMismatch(observer, 'account', entity.name, isFault ? 1 : 0);
       observer.event('accounted', { entity: entity.name, agrees: proof.agrees });
     }
     return {

@@ -16,6 +16,7 @@ import type { Sample } from './sample.ts';
 import type { MirrorMismatch } from './settle.ts';
 import { StreamWatch } from './stream-watch.ts';
 import { emptyState, type TableState } from './table-state.ts';
+import { rangeTeller, tellMismatch } from '../tell.ts';
 import { verifySince, verifyTable, type TableContext } from './verify-table.ts';
 
 export type VerifyMirrorOptions = {
@@ -151,7 +152,11 @@ async function verifyAll(
       if (!options.signal.aborted) throw error;
       isComplete = false;
     }
-    if (isComplete || state.ranges > 0) tables.push(proofOf(table.name, state, notVerified));
+    if (isComplete || state.ranges > 0) {
+      const proof = proofOf(table.name, state, notVerified);
+      tables.push(proof);
+      tellMismatch(options.observer, 'mirror', table.name, proof.mismatches.length);
+    }
     if (!isComplete) break;
   }
   options.observer.event('mirror verified', {
@@ -171,8 +176,10 @@ async function verifyOne(
   total: number,
 ): Promise<void> {
   const { observer, since } = options;
+  const tell = rangeTeller(observer, 'mirror', countsOf(state));
   const onRange = async (now: TableState) => {
     const end = since === null ? Math.max(total, now.rows) : null;
+    tell(countsOf(now));
     observer.progress('verify', table.name, now.rows, now.isFinished ? now.rows : end);
     await options.keep?.(table.name, now);
   };
@@ -186,6 +193,12 @@ async function verifyOne(
     unsettled: state.unsettledCount,
   });
 }
+
+const countsOf = ({ rows, mismatches, unsettledCount, openRanges }: TableState) => ({
+  rows,
+  mismatches: mismatches.length,
+  open: unsettledCount + openRanges,
+});
 
 async function estimatedRows(
   source: pg.ClientBase,

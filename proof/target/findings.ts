@@ -15,6 +15,10 @@ export class Tally<T> {
     if (this.#first.length < this.#limit) this.#first.push(item);
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
   get listed(): Listed<T> {
     return { count: this.#count, first: [...this.#first] };
   }
@@ -61,6 +65,12 @@ export class Findings implements Sink {
       this.#pending.add({ root });
     }
     return true;
+  }
+
+  /** Faults of all kinds. */
+  get count(): number {
+    const { missing, extra, different, marks } = this;
+    return missing.count + extra.count + different.count + marks.count;
   }
 
   get pending(): Listed<PendingRoot> {

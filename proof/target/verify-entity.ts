@@ -7,6 +7,7 @@ import { mirrorName } from '../../consumers/mirror-schema.ts';
 import type { Model } from '../../consumers/model.ts';
 import type { DerivedEntity } from '../../core/entity.ts';
 import type { Observer } from '../../core/ports.ts';
+import { rangeTeller, tellMismatch } from '../tell.ts';
 import { Findings } from './findings.ts';
 import { findExtraRows, findStrayMarks } from './find-strays.ts';
 import type { PendingRoots } from './pending-roots.ts';
@@ -57,6 +58,7 @@ export async function verifyEntity(
   );
   const estimate = Number(row?.[0] ?? 0);
 
+  const tell = rangeTeller(observer, 'target', { rows: 0, mismatches: 0, open: 0 });
   let isOver = false;
   const work = async (client: pg.Client) => {
     try {
@@ -66,6 +68,8 @@ export async function verifyEntity(
         if (images.length === 0) return;
         await check.check(client, images);
         const { roots } = check;
+        const open = findings.pending.count;
+        tell({ rows: roots, mismatches: findings.count, open });
         observer.progress('verify', entity.name, roots, Math.max(estimate, roots));
       }
     } finally {
@@ -79,6 +83,7 @@ export async function verifyEntity(
 
   const seeds = await findExtraRows(first, model, entity, check, findings);
   await findStrayMarks(first, model, entity, lists, findings);
+  tellMismatch(observer, 'target', entity.name, findings.count);
   const proof: EntityProof = {
     entity: entity.name,
     targets: entity.targets,

@@ -1,0 +1,42 @@
+import type { Model } from '../consumers/model.ts';
+import type { MirrorTable } from '../core/mirror-table.ts';
+import { didYouMean } from './similar.ts';
+import type { VerifyOptions } from './verify-options.ts';
+
+/** What `tandem verify` looks at. */
+export type Chosen = {
+  readonly tables: readonly MirrorTable[];
+  /** Whose target rows are looked at; null: all, empty: none. */
+  readonly entities: readonly string[] | null;
+};
+
+/**
+ * Everything where nothing is named. Tables alone, keys since a place, and samples are about the
+ * mirror: the target's proof follows whole trees. Or a text: what is wrong with the names.
+ */
+export function chooseScope(model: Model, options: VerifyOptions): Chosen | string {
+  const { tables, entities, since, share } = options;
+  const known = model.mapping.entities.map(({ name }) => name);
+  for (const name of entities) if (!known.includes(name)) return unknown('entity', name, known);
+  for (const name of tables) {
+    if (!model.mirror.has(name)) return unknown('table', name, [...model.mirror.keys()]);
+  }
+  const isMirrorOnly = since !== null || share !== null;
+  if (tables.length + entities.length === 0) {
+    return { tables: [...model.mirror.values()], entities: isMirrorOnly ? [] : null };
+  }
+  const read = model.usages.filter(({ entity }) => entities.includes(entity));
+  const wanted = new Set([...tables, ...read.map(({ table }) => table)]);
+  for (const entity of model.journals) {
+    if (entities.includes(entity.name)) wanted.add(entity.shape.table.name);
+  }
+  return {
+    tables: [...model.mirror.values()].filter(({ name }) => wanted.has(name)),
+    entities: isMirrorOnly ? [] : entities,
+  };
+}
+
+function unknown(what: string, name: string, known: readonly string[]): string {
+  const near = didYouMean(name, known);
+  return `no ${what} of the mapping is named ${name}${near === null ? '' : `; did you mean ${near}?`}`;
+}

@@ -1,0 +1,50 @@
+import type { Observer } from '../core/ports.ts';
+import { accountFaults, asksForTarget, targetFaults, type Parts } from './report.ts';
+
+export type ProofName = 'mirror' | 'target' | 'account';
+type Counts = { readonly rows: number; readonly mismatches: number; readonly open: number };
+
+/** Tells of ranges of rows as they are compared; `counts` are those of the subject until now. */
+export function rangeTeller(
+  observer: Observer,
+  proof: ProofName,
+  before: Counts,
+): (counts: Counts) => void {
+  let last = before;
+  return (now) => {
+    const isOpen = now.open > last.open;
+    const result = now.mismatches > last.mismatches ? 'differs' : isOpen ? 'unsettled' : 'agrees';
+    observer.event('proof range', { proof, result, rows: now.rows - last.rows }, 'debug');
+    last = now;
+  };
+}
+
+/** Tells of a table or an entity that has rows which stayed different. */
+export function tellMismatch(
+  observer: Observer,
+  proof: ProofName,
+  subject: string,
+  rows: number,
+): void {
+  if (rows > 0) observer.event('proof mismatch', { proof, subject, rows }, 'warn');
+}
+
+/** Tells of a full pass: one that was asked for all, and left nothing out. */
+export function tellComplete(observer: Observer, parts: Parts): void {
+  if (!isFull(parts)) return;
+  const { mirror, target, account } = parts;
+  const ofMirror = mirror.tables.reduce((sum, it) => sum + it.mismatches.length, 0);
+  observer.event('proof complete', { proof: 'mirror', mismatches: ofMirror });
+  if (target !== null) {
+    observer.event('proof complete', { proof: 'target', mismatches: targetFaults(target) });
+  }
+  if (account !== null) {
+    observer.event('proof complete', { proof: 'account', mismatches: accountFaults(account) });
+  }
+}
+
+/** Everything was asked for, and everything was looked at. */
+export function isFull({ scope, mirror, target, account }: Parts): boolean {
+  if (!asksForTarget(scope) || scope.entities !== null) return false;
+  return mirror.isComplete && target !== null && account !== null;
+}
