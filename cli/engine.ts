@@ -25,6 +25,7 @@ import type { Mapping } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
 import type { ChangeSource, Clock, Observer } from '../core/ports.ts';
 import type { Lsn } from '../core/version.ts';
+import type { Mender } from '../proof/mirror/repair-table.ts';
 import { Beside } from './beside.ts';
 import type { Config } from './config.ts';
 import { withinMemory } from './memory-guard.ts';
@@ -182,6 +183,21 @@ export class Engine {
     } finally {
       await close();
     }
+  }
+
+  /** What puts rows of the mirror right, beside the process that streams or without one. */
+  get mender(): Mender {
+    return {
+      isAlone: async () => (await this.readerPid()) === null,
+      mend: async (mending) => {
+        const { applier, close } = await this.#applier(readCursor);
+        try {
+          return await applier.mend(mending);
+        } finally {
+          await close();
+        }
+      },
+    };
   }
 
   /**

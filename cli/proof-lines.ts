@@ -1,3 +1,4 @@
+import { repairNotes } from '../proof/describe-repair.ts';
 import { rowsOf } from '../proof/mirror/describe.ts';
 import type { ProofReport, Verdict } from '../proof/report.ts';
 import { accountSections, mirrorSection, targetSections, type Section } from '../proof/sections.ts';
@@ -20,11 +21,16 @@ export function proofLines(report: ProofReport): string[] {
     ...(target === null ? [] : targetSections(target, FORMAT)),
     ...(account === null ? [] : accountSections(account, FORMAT)),
   ];
+  const repaired =
+    report.repair === null
+      ? []
+      : repairNotes(mirror, report.repair, FORMAT.limit).map(([of, note]) => `${of}: ${note}`);
   const left = report.notVerified.map(({ what, why }) => `not verified: ${what}: ${why}`);
   const counted = `${formatCount(mirror.tables.length)} tables, ${formatCount(rowsOf(mirror))} ${scope.since === null ? 'rows' : 'keys'}`;
   return [
     ...sections.flatMap((section, i) => [...(i === 0 ? [] : ['']), ...sectionLines(section)]),
     '',
+    ...repaired,
     ...left,
     ...scopeLines(scope),
     `${counted}, source at ${mirror.from} to ${mirror.until}: ${VERDICTS[verdict]}`,

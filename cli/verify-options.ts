@@ -23,6 +23,10 @@ export const VERIFY_OPTIONS: readonly Option[] = [
     flags: '--wait <duration>',
     help: 'how long the stream may stand still before ranges that differ are left open (default 30s)',
   },
+  {
+    flags: '--repair',
+    help: 'read rows that differ again from the source, derive what depends on them, and look again',
+  },
   { flags: '--report <file>', help: 'write the report to FILE.md and FILE.json' },
   { flags: '--json', help: 'print JSON' },
 ];
@@ -36,6 +40,7 @@ export type VerifyOptions = {
   readonly resume: boolean;
   readonly pacing: Pacing;
   readonly waitMs: number;
+  readonly repair: boolean;
   readonly report: string | null;
   readonly json: boolean;
 };
@@ -79,6 +84,7 @@ export function readVerifyOptions(flags: Flags): VerifyOptions | string {
     resume: flags['resume'] === true,
     pacing: { rowsPerSecond: rows === null ? null : Number(rows), maxLoad },
     waitMs,
+    repair: flags['repair'] === true,
     report: text('report'),
     json: flags['json'] === true,
   };

@@ -1,13 +1,15 @@
 import { execute, statementError, preparedRows } from '../connectors/postgres/connection.ts';
 import type { TandemError, ErrorCode } from '../core/errors.ts';
 import type { Batch, Position } from '../core/ports.ts';
-import type { Lsn } from '../core/version.ts';
+import { parseLsn, type Lsn } from '../core/version.ts';
 import type { ApplyContext } from './apply-context.ts';
 import { Derivation } from './derivation.ts';
 import { Fence } from './fence.ts';
 import { InactiveEntities } from './inactive-entities.ts';
 import { JobRunner } from './job-runner.ts';
 import { Journals } from './journal.ts';
+import { lockTables } from './locks.ts';
+import { setBack, type Mending } from './mend.ts';
 import { Merging } from './merging.ts';
 import { aheadUntil } from './position.ts';
 import { TargetTransaction } from './target-transaction.ts';
@@ -125,6 +127,53 @@ export class Applier {
     this.#committed(done.tx);
     done.report();
     return true;
+  }
+
+  /**
+   * Puts rows that were read from the source at a barrier over what the mirror holds, and derives
+   * what depends on them, in a transaction like a batch's. It does not take the stream over: the
+   * version says that a row is no older than the barrier, so neither an earlier nor a later change
+   * can be lost by it, whoever brings that.
+   *
+   * @returns why nothing was done; null: it was
+   */
+  async mend(mending: Mending): Promise<string | null> {
+    const { client, options } = this.#context;
+    const { fence, merging, derivation } = this.#parts;
+    const { table, events, ahead } = mending;
+    try {
+      await execute(client, 'begin');
+      // First, as in every transaction that writes: batches and jobs wait for it.
+      const position = parseLsn(await fence.keepOut());
+      const reason = await this.#whyNotMend(mending, position);
+      if (reason !== null) {
+        await execute(client, 'rollback');
+        return reason;
+      }
+      await lockTables(client, [table.name]);
+      if (ahead.length > 0) await setBack(client, table, ahead, await mending.sourceEnd());
+      const tx = new TargetTransaction(options.maxRoots, true);
+      await merging.merge(tx, events);
+      await derivation.finish(tx);
+      await execute(client, 'commit');
+      this.#committed(tx);
+      this.#context.observer.event('mended', { table: table.name, rows: events.length });
+      return null;
+    } catch (error) {
+      throw await this.#rollBack(error);
+    }
+  }
+
+  async #whyNotMend({ table, barrier, sourceEnd }: Mending, position: Lsn): Promise<string | null> {
+    if (position > (await sourceEnd())) {
+      return 'the stream stands in the future of the source: this is another history, see setup --new-slot';
+    }
+    const isJournaled = this.#context.model.journalsOf.has(table.name);
+    // Once the row is as new as the barrier, older changes of it are late, and no journal sees them.
+    if (isJournaled && position < barrier) {
+      return 'a journal has to see the changes that are on their way first: start tandem run';
+    }
+    return null;
   }
 
   /** Wakes what waits for rows that are there: they came by another way than a batch or a job. */

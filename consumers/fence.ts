@@ -1,7 +1,8 @@
 import { preparedRows } from '../connectors/postgres/connection.ts';
 import { TandemError } from '../core/errors.ts';
-import type { Batch } from '../core/ports.ts';
+import type { Batch, Position } from '../core/ports.ts';
 import type { ApplyContext } from './apply-context.ts';
+import { inactiveEntities } from './entity-state.ts';
 import type { InactiveEntities } from './inactive-entities.ts';
 
 /**
@@ -43,6 +44,24 @@ export class Fence {
     );
     if (row?.[0] == null) throw this.#taken();
     this.#inactive.are(JSON.parse(row[0]) as string[]);
+  }
+
+  /**
+   * Keeps everybody else who writes out, for a transaction that is right whoever has the stream.
+   *
+   * @returns the position: the target holds everything that the source committed before it
+   */
+  async keepOut(): Promise<Position> {
+    const { client, options } = this.#context;
+    const [row] = await preparedRows(
+      client,
+      'select position from tandem.position where stream = $1 for update',
+      [options.stream],
+    );
+    if (row === undefined) throw new TandemError('NOT_SET_UP', { stream: options.stream });
+    // Behind the lock: who pauses an entity holds it while the state changes.
+    this.#inactive.are((await inactiveEntities(client)).keys());
+    return (row[0] ?? '') as Position;
   }
 
   /** From the source's clock to now by the same clock. */

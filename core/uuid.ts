@@ -79,6 +79,20 @@ export function formOf(key: LegacyKey): KeyForm {
 }
 
 /**
+ * The key that an id of this identity was computed from: what `uuidOf` makes the id of. Null where
+ * there is none, or the id does not tell: texts are hashed, and the highest bit may be a sign.
+ */
+export function keyOf(identity: string, uuid: string): LegacyKey | null {
+  const start = prefix(identity);
+  if (!uuid.startsWith(start)) return null;
+  const bits = BigInt(`0x${uuid.slice(19).replace('-', '')}`) & MASK_62;
+  const isPair = uuid.startsWith(`${start}001`);
+  if (!isPair && bits >= 1n << 61n) return null;
+  const key: LegacyKey = isPair ? [Number(bits >> 31n), Number(bits & MASK_31)] : bits;
+  return uuidOf(identity, key) === uuid ? key : null;
+}
+
+/**
  * The first and the last uuid that an identity can yield: its rows are the range between. With a
  * `form`, those of keys of that form only.
  */

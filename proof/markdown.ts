@@ -1,3 +1,4 @@
+import { repairNotes } from './describe-repair.ts';
 import { rowsOf } from './mirror/describe.ts';
 import type { ProofReport, Verdict } from './report.ts';
 import { accountSections, mirrorSection, targetSections, type Section } from './sections.ts';
@@ -22,6 +23,7 @@ export function markdownOf(report: ProofReport): string {
     ...(account === null
       ? []
       : accountSections(account, FORMAT).flatMap((it) => sectionText(it, `At ${account.at}.`))),
+    ...(report.repair === null ? [] : repairText(report)),
     '## Not verified',
     list(report.notVerified.map(({ what, why }) => `- ${what}: ${why}`)),
   ];
@@ -57,6 +59,11 @@ function mirrorNote({ mirror }: ProofReport): string {
     `${tables.length} tables, ${rowsOf(mirror)} rows, hashed by ${hashing}; the source's log ended at ${from} when it began and at ${until} when it ended.${isComplete ? '' : ' It was stopped before all tables were done.'}`,
     `Checksums of the source's rows: ${sums.join(', ')}.`,
   ].join('\n\n');
+}
+
+function repairText({ mirror, repair }: ProofReport): string[] {
+  const notes = repairNotes(mirror, repair ?? [], FORMAT.limit);
+  return ['## Repair', list(notes.map(([of, note]) => `- \`${of}\`: ${note}`))];
 }
 
 function sectionText({ title, head, rows, notes }: Section, text: string): string[] {

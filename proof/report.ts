@@ -1,6 +1,7 @@
 import type { AccountProof } from './account/account-proof.ts';
 import type { LeftOut } from './left-out.ts';
 import type { MirrorProof, TableProof } from './mirror/verify-mirror.ts';
+import type { EntityRepair } from './target/plan-repair.ts';
 import type { EntityProof, JournalProof, TargetProof } from './target/target-proof.ts';
 
 /** `differs` has been shown; `unsettled` could be either, and asks for another look. */
@@ -25,6 +26,11 @@ export type ProofReport = {
   readonly account: AccountProof | null;
   /** What this says nothing about, and why. */
   readonly notVerified: readonly LeftOut[];
+  /**
+   * With `--repair`: what was done about the target; what is found above is what is left. What was
+   * done about the mirror stands with its tables. Null: nothing was asked for.
+   */
+  readonly repair: readonly EntityRepair[] | null;
 };
 
 /** What was looked at. */
@@ -36,7 +42,7 @@ export type ProofScope = {
   readonly sample: { readonly share: number; readonly seed: number } | null;
 };
 
-export type Parts = Pick<ProofReport, 'scope' | 'mirror' | 'target' | 'account'>;
+export type Parts = Pick<ProofReport, 'scope' | 'mirror' | 'target' | 'account' | 'repair'>;
 
 export function verdictOf({ scope, mirror, target, account }: Parts): Verdict {
   const isWhole = !asksForTarget(scope) || (target !== null && account !== null);
@@ -53,7 +59,8 @@ export const asksForTarget = ({ entities }: ProofScope): boolean =>
 
 export function tableVerdict(table: TableProof): Verdict {
   if (table.mismatches.length > 0) return 'differs';
-  const isOpen = table.notVerified !== null || table.unsettledCount > 0 || table.openRanges > 0;
+  const { notVerified, unsettledCount, openRanges, isCutOff } = table;
+  const isOpen = notVerified !== null || unsettledCount > 0 || openRanges > 0 || isCutOff;
   return isOpen ? 'unsettled' : 'agrees';
 }
 

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type pg from 'pg';
 import { openClient, textRows } from '../../connectors/postgres/connection.ts';
+import { arrayLiteral } from '../../connectors/postgres/sql.ts';
 import { formatLsn } from '../../core/version.ts';
 import { leftOut } from '../../proof/left-out.ts';
 import { markdownOf } from '../../proof/markdown.ts';
@@ -18,12 +19,14 @@ import {
   type ProofScope,
   type Verdict,
 } from '../../proof/report.ts';
+import { planRepair } from '../../proof/target/plan-repair.ts';
 import { tellComplete } from '../../proof/tell.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode } from '../command.ts';
 import { Engine } from '../engine.ts';
 import { withinMemory } from '../memory-guard.ts';
 import { proofLines } from '../proof-lines.ts';
+import { repairTarget } from '../repair-target.ts';
 import {
   readVerifyOptions,
   sampleOf,
@@ -116,7 +119,7 @@ async function prove(
   pass: Pass,
   keeper: StateKeeper,
 ): Promise<Parts> {
-  const { options, chosen, engine, signal } = work;
+  const { options, chosen, engine, target, signal } = work;
   const config = await context.config();
   const scope = scopeOf(work, pass.seed);
   const shared = {
@@ -133,19 +136,46 @@ async function prove(
     mayBeat: config.heartbeatSeconds > 0,
     resumeFrom: pass.states,
     keep: (table, state) => keeper.keep(table, state),
+    ...(options.repair ? { mender: engine.mender } : {}),
   });
-  const parts = { scope, mirror, target: null, account: null };
+  const repair = options.repair ? [] : null;
+  const parts = { scope, mirror, target: null, account: null, repair };
   if (!mirror.isComplete || !asksForTarget(scope)) return parts;
   try {
-    const proved = await proveTarget({
-      ...{ ...shared, model: engine.model, entities: chosen.entities },
-      ...{ workers: config.backfillWorkers, settleMs: options.waitMs },
-    });
-    return { ...parts, ...proved };
+    await doOpenJobs(work);
+    const prove = () =>
+      proveTarget({
+        ...{ ...shared, model: engine.model, entities: chosen.entities },
+        ...{ workers: config.backfillWorkers, settleMs: options.waitMs },
+      });
+    const proved = await prove();
+    if (!options.repair) return { ...parts, ...proved };
+    const repairs = await planRepair(target, engine.model, proved.target, mirror);
+    if (repairs.every(({ roots }) => roots.length === 0)) {
+      return { ...parts, ...proved, repair: repairs };
+    }
+    const { waitMs } = options;
+    await repairTarget({ engine, target, repairs, waitMs, signal });
+    return { ...parts, ...(await prove()), repair: repairs };
   } catch (error) {
     if (!signal.aborted) throw error;
     return parts;
   }
+}
+
+/** What the repair of the mirror has left behind as jobs, where nobody streams who would do them. */
+async function doOpenJobs({ engine, options, target, signal }: Work): Promise<void> {
+  if (!options.repair || (await engine.readerPid()) !== null) return;
+  const isOver = async () => {
+    const [row] = await textRows(
+      target,
+      `select exists (select from tandem.job left join tandem.entity on entity.name = job.entity
+         where coalesce(entity.state, 'active') = 'active' and job.entity = any($1::text[]))`,
+      [arrayLiteral(engine.model.mapping.entities.map(({ name }) => name))],
+    );
+    return signal.aborted || row?.[0] !== 't';
+  };
+  await engine.runJobs(isOver);
 }
 
 async function reportOf(

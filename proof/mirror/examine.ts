@@ -54,12 +54,13 @@ export async function examine(
 
 /** The source, the stream's way to there, the mirror; null where the stream does not get there. */
 async function oneAfterTheOther<T>(
-  { pace, watch }: SettleContext,
+  { pace, watch, namesLate }: SettleContext,
   onSource: () => Promise<T>,
   onMirror: () => Promise<T>,
 ): Promise<readonly [T, T] | null> {
   const ours = await pace.work('source', onSource);
-  if (!(await watch.waitFor(await watch.sourceEnd()))) return null;
+  const isThere = await watch.waitFor(await watch.sourceEnd());
+  if (!isThere && !namesLate) return null;
   return [ours, await pace.work('target', onMirror)];
 }
 

@@ -29,6 +29,8 @@ export type SettleContext = {
   readonly pace: Pace;
   /** How often a key that changes again and again is looked at. */
   readonly rounds: number;
+  /** Keys are named also where the stream does not get there: they may only be late. */
+  readonly namesLate: boolean;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 };
@@ -96,7 +98,7 @@ export async function settle(
 }
 
 /** Null where no barrier came about. */
-async function readOrNull(
+export async function readOrNull(
   reader: SourceReader,
   table: MirrorTable,
   keys: readonly (readonly string[])[],

@@ -25,7 +25,7 @@ export type TableState = {
 };
 
 export const MAX_MISMATCHES = 1_000;
-const MAX_UNSETTLED = 100;
+const MAX_UNSETTLED = 1_000;
 
 export function emptyState(): TableState {
   return {

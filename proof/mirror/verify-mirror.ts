@@ -11,6 +11,7 @@ import type { Clock, Observer } from '../../core/ports.ts';
 import { formatLsn, type Lsn } from '../../core/version.ts';
 import { Pace, type Pacing } from './pace.ts';
 import { whyNotReady } from './ready.ts';
+import { NO_REPAIR, repairTable, type Mender, type TableRepair } from './repair-table.ts';
 import { agreeOnHashing } from './row-hash.ts';
 import type { Sample } from './sample.ts';
 import type { MirrorMismatch } from './settle.ts';
@@ -38,6 +39,8 @@ export type VerifyMirrorOptions = {
   readonly mayBeat: boolean;
   /** Where an earlier pass stopped, by table. */
   readonly resumeFrom?: ReadonlyMap<string, TableState>;
+  /** What differs is put right, and looked at again. */
+  readonly mender?: Mender;
   /** Keeps the state of a table after a range. */
   readonly keep?: (table: string, state: TableState) => Promise<void>;
   readonly observer: Observer;
@@ -63,6 +66,8 @@ export type TableProof = {
   readonly reason: string | null;
   /** Why the table was not compared; null: it was. */
   readonly notVerified: string | null;
+  /** What was done about what differed: `mismatches` are those that are left. Null: nothing was asked for. */
+  readonly repair: TableRepair | null;
 };
 
 export type MirrorProof = {
@@ -100,7 +105,10 @@ export async function verifyMirror(options: VerifyMirrorOptions): Promise<Mirror
       const pace = new Pace(options.pacing, clock, signal);
       const hashing = await agreeOnHashing(source, target);
       const rounds = options.rounds ?? ROUNDS;
-      const context = { ...options, source, target, reader, watch, pace, hashing, rounds };
+      const namesLate = options.mender !== undefined;
+      const context = {
+        ...{ ...options, source, target, reader, watch, pace, hashing, rounds, namesLate },
+      };
       return await verifyAll(options, context);
     } finally {
       await Promise.allSettled([reader.close(), target.end()]);
@@ -137,23 +145,32 @@ async function verifyAll(
   const estimates = await estimatedRows(context.source, options.tables);
   let isComplete = true;
   for (const table of options.tables) {
-    const state = options.resumeFrom?.get(table.name) ?? emptyState();
+    let state = options.resumeFrom?.get(table.name) ?? emptyState();
+    let repair: TableRepair | null = null;
     let notVerified: string | null = null;
     try {
       options.signal.throwIfAborted();
       notVerified = await whyNotReady(context.target, watch, table);
       if (notVerified === null) {
-        await verifyOne(options, context, table, state, estimates.get(table.name) ?? 0);
+        const total = estimates.get(table.name) ?? 0;
+        await verifyOne(options, context, table, state, total);
         // What a new copy has overwritten meanwhile says nothing.
         const hasFaults = state.mismatches.length > 0;
         notVerified = hasFaults ? await whyNotReady(context.target, watch, table) : null;
+        if (notVerified === null && options.mender !== undefined) {
+          const again = async (from: TableState) => {
+            state = from;
+            await verifyOne(options, context, table, from, total);
+          };
+          repair = await repairAll(options.mender, context, table, state, again);
+        }
       }
     } catch (error) {
       if (!options.signal.aborted) throw error;
       isComplete = false;
     }
     if (isComplete || state.ranges > 0) {
-      const proof = proofOf(table.name, state, notVerified);
+      const proof = proofOf(table.name, state, notVerified, repair);
       tables.push(proof);
       tellMismatch(options.observer, 'mirror', table.name, proof.mismatches.length);
     }
@@ -166,6 +183,28 @@ async function verifyAll(
   });
   const until = isComplete ? await watch.sourceEnd() : watch.seenEnd;
   return { tables, hashing: hashing.kind, from, until: formatLsn(until), isComplete };
+}
+
+/** So often a table is looked at from its start because there were more faults than a list holds. */
+const MAX_REPAIRS = 20;
+
+async function repairAll(
+  mender: Mender,
+  context: Omit<TableContext, 'onRange'>,
+  table: MirrorTable,
+  found: TableState,
+  verifyAgain: (state: TableState) => Promise<void>,
+): Promise<TableRepair> {
+  let all = NO_REPAIR;
+  let state = found;
+  for (let i = 1; ; i++) {
+    const wasCut = state.isCutOff || state.unsettledCount > state.unsettled.length;
+    const done = await repairTable(context, mender, table, state);
+    all = { repaired: [...all.repaired, ...done.repaired], left: done.left };
+    if (!wasCut || done.repaired.length === 0 || i === MAX_REPAIRS) return all;
+    state = emptyState();
+    await verifyAgain(state);
+  }
 }
 
 async function verifyOne(
@@ -214,10 +253,15 @@ async function estimatedRows(
   return new Map(rows.map(([name, count]) => [name ?? '', Number(count)]));
 }
 
-function proofOf(table: string, state: TableState, notVerified: string | null): TableProof {
+function proofOf(
+  table: string,
+  state: TableState,
+  notVerified: string | null,
+  repair: TableRepair | null,
+): TableProof {
   const { rows, ranges, skippedRanges, checksum, reason, openRanges, unsettledCount } = state;
   if (notVerified !== null) {
-    return { ...proofOf(table, emptyState(), null), notVerified };
+    return { ...proofOf(table, emptyState(), null, repair), notVerified };
   }
   return {
     ...{ table, rows, ranges, skippedRanges, checksum, reason, openRanges, unsettledCount },
@@ -225,5 +269,6 @@ function proofOf(table: string, state: TableState, notVerified: string | null): 
     isCutOff: state.isCutOff,
     unsettled: state.unsettled,
     notVerified,
+    repair,
   };
 }

@@ -81,6 +81,32 @@ test('a row that somebody changed in the target is told, and the verdict is the 
   expect((await verify()).code).toBe(0);
 });
 
+test('a row that cannot be removed is named, and the process that streams goes on', async () => {
+  // `offices` has no `deleted_at`, and `patients` refers to it.
+  await pair.target.query(`insert into public.offices
+    select tandem.uuid_of('office', i), 'x' from unnest(array[901, 902]) i;
+    insert into legacy.office (id, name, _commit_lsn) values (902, 'x', '0/1');
+    update public.patients set office_id = tandem.uuid_of('office', 902)
+      where id = tandem.uuid_of('patient', 9);
+    update legacy.patient set name = 'wrong' where id = 10`);
+  const { code, out } = await work.run('verify', '--repair');
+  expect(code).toBe(1);
+  expect(out).toContain('patient: read again from the source: 1 (10)\n');
+  expect(out).toMatch(/^office: not repaired, 902: TARGET_FAILED .*sqlstate=23503/m);
+  expect(out).toMatch(
+    /^office: not repaired, its rows: the mirror of office is not known to be right$/m,
+  );
+  await pair.target.query(`update public.patients set office_id = tandem.uuid_of('office', 1)
+    where id = tandem.uuid_of('patient', 9)`);
+  const again = await work.run('verify', '--repair');
+  expect(again.code).toBe(1);
+  expect(again.out).toContain('office: read again from the source: 1 (902)\n');
+  expect(again.out).toMatch(/^office: not repaired, row .* of offices: others refer to the table/m);
+  await pair.target.query(`delete from public.offices where id = tandem.uuid_of('office', 901)`);
+  expect((await verify('--repair')).code).toBe(0);
+  expect(run.output).not.toContain('"interrupted"');
+});
+
 test('a fault is told with table, key and columns, on the screen and in both report files, without a value', async () => {
   await pair.target.query(`update legacy.patient set name = 'secret name' where id = 7`);
   const { code, out, err } = await work.run('verify', '--report', 'out/../proof.md');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { uuidOf, uuidRange } from '../../core/uuid.ts';
+import { keyOf, uuidOf, uuidRange } from '../../core/uuid.ts';
 
 const VERSION_8 = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const id = fc.oneof(fc.nat(), fc.maxSafeNat(), fc.bigInt(0n, 2n ** 61n - 1n));
@@ -22,6 +22,19 @@ test('a number and a bigint of the same value have the same id', () => {
       expect(uuidOf('patient', n)).toBe(uuidOf('patient', BigInt(n)));
     }),
   );
+});
+
+test('an id tells the key that it was computed from, but for texts and other identities', () => {
+  const plain = fc.oneof(id, fc.tuple(part, part));
+  fc.assert(
+    fc.property(plain, (one) => {
+      const found = keyOf('patient', uuidOf('patient', one));
+      expect(String(found)).toBe(String(one));
+      expect(keyOf('order', uuidOf('patient', one))).toBeNull();
+    }),
+  );
+  expect(keyOf('patient', uuidOf('patient', 'a text'))).toBeNull();
+  expect(keyOf('patient', uuidOf('patient', -1))).toBeNull();
 });
 
 test('ids sort as the legacy ids do', () => {
