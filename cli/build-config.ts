@@ -41,6 +41,7 @@ export function buildConfig(reading: Reading, workFolder: string): Config {
     statusSeconds: settings.STATUS_SECONDS,
     onTruncate: settings.ON_TRUNCATE,
     stopShare: settings.STOP_SHARE,
+    verifyEveryMs: settings.VERIFY_EVERY ?? null,
     metricsPort: settings.METRICS_PORT ?? null,
     metricsHost: settings.METRICS_HOST,
     readySeconds: settings.READY_SECONDS,

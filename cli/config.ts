@@ -3,7 +3,7 @@ import { type Database } from '../connectors/postgres/connection.ts';
 import { parseDatabaseUrl, Malformed, readTlsMode, URL_EXAMPLE } from './database-url.ts';
 import { parseTruncatePolicy, type TruncatePolicy } from '../core/truncate-policy.ts';
 import { TLS_MODES, type TlsMode } from './tls.ts';
-import { formatSize, parseSize } from './units.ts';
+import { formatSize, parseDuration, parseSize } from './units.ts';
 
 /** What the engine and the commands are told. */
 export type Config = {
@@ -30,6 +30,8 @@ export type Config = {
   readonly onTruncate: TruncatePolicy;
   /** Share of refused rows, 0 to 1, at which an entity stops. */
   readonly stopShare: number;
+  /** How often `run` proves all of it beside the stream; null: never. */
+  readonly verifyEveryMs: number | null;
   /** Null: no metrics are served. */
   readonly metricsPort: number | null;
   readonly metricsHost: string;
@@ -130,6 +132,11 @@ const share = read((text) => {
   const number = percent === undefined ? Number(text || NaN) : Number(percent) / 100;
   return number >= 0 && number <= 1 ? number : null;
 }, 'must be a share from 0 to 1, or a percentage');
+
+const duration = read((text) => {
+  const ms = parseDuration(text);
+  return ms !== null && ms >= 1000 ? ms : null;
+}, 'must be a duration of at least a second, in seconds or with s, m or h');
 
 const url = z.string().transform((text, context) => {
   try {
@@ -351,6 +358,12 @@ export const settingsSchema = z.strictObject({
     example: '0.05',
     value: 'share',
     default: '0.05',
+  }),
+  VERIFY_EVERY: optional(duration, {
+    group: BEHAVIOUR,
+    help: 'How often `tandem run` proves all of it beside the stream, slowly: 6h, for example. If not given: never.',
+    example: '6h',
+    value: 'duration',
   }),
   METRICS_PORT: optional(whole(1, 65535), {
     group: METRICS,

@@ -43,6 +43,7 @@ export function statusLines(status: Status, rates: Rates): string[] {
     const next = `tandem reprocess --entity ${entity}`;
     lines.push(`mapping      ${entity}: changed since ${minuteOf(since)}; next: ${next}`);
   }
+  lines.push(`proof        ${proofText(status)}`);
   if (status.entities.length > 0) lines.push('', ...accountLines(status.entities));
   return lines;
 }
@@ -65,6 +66,11 @@ export function inactiveText({ state, reason, since }: InactiveEntity): string {
 
 /** From ISO 8601. */
 const minuteOf = (time: string): string => time.slice(0, 16).replace('T', ' ');
+
+function proofText({ proof }: Status): string {
+  if (proof === null) return 'no full pass yet; see: tandem verify';
+  return `${proof.verdict}, ${formatSeconds(proof.ageSeconds)} ago`;
+}
 
 function waitingText({ rows, oldestSeconds }: Waiting): string {
   return oldestSeconds === null

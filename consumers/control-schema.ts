@@ -229,6 +229,8 @@ export function proofTablesSql(): readonly string[] {
     state jsonb not null,
     primary key (proof, table_name)
   )`,
+    // Everything was asked for, and it came to its end. A target that was set up earlier lacks the column.
+    `alter table tandem.proof add column if not exists is_full boolean not null default false`,
     `comment on table tandem.proof_table is 'how far a verification has come that is not finished: sums, names and keys, no values'`,
   ];
 }

@@ -45,7 +45,16 @@ export type Status = {
   readonly inactive: readonly InactiveEntity[];
   /** Entities with rows of another mapping than the one that derives now. */
   readonly changedMappings: readonly ChangedMapping[];
+  /** The last full pass of the proof that ended; null: there was none. */
+  readonly proof: LastProof | null;
   readonly entities: readonly EntityAccount[];
+};
+
+export type LastProof = {
+  readonly finishedAt: string;
+  readonly ageSeconds: number;
+  /** `agrees`, `differs` or `unsettled`. */
+  readonly verdict: string;
 };
 
 export async function readStatus(context: {
@@ -93,6 +102,7 @@ export async function readStatus(context: {
     accepted: await waiting(target, 'accepted'),
     inactive: await inactiveEntities(target),
     changedMappings: await changedMappings(target),
+    proof: await lastProof(target),
     entities: context.entities ?? (isLoaded ? await account(target, mapping) : []),
   };
 }
@@ -144,6 +154,24 @@ async function waiting(
   return { rows: Number(row?.[0] ?? 0), oldestSeconds: row?.[1] == null ? null : Number(row[1]) };
 }
 
+/** A target that was set up by an earlier version may lack the table, or its column. */
+async function lastProof(target: pg.ClientBase): Promise<LastProof | null> {
+  const [there] = await textRows(
+    target,
+    `select exists (select from pg_attribute
+       where attrelid = to_regclass('tandem.proof') and attname = 'is_full')`,
+  );
+  if (there?.[0] !== 't') return null;
+  const [row] = await textRows(
+    target,
+    `select to_json(finished_at) #>> '{}', extract(epoch from clock_timestamp() - finished_at), verdict
+     from tandem.proof where is_full and finished_at is not null order by finished_at desc limit 1`,
+  );
+  if (row === undefined) return null;
+  const [finishedAt, age, verdict] = row;
+  return { finishedAt: finishedAt ?? '', ageSeconds: Number(age), verdict: verdict ?? '' };
+}
+
 const NOTHING: Waiting = { rows: 0, oldestSeconds: null };
 
 function notSetUp(slot: SlotState | NoSlot): Status {
@@ -160,6 +188,7 @@ function notSetUp(slot: SlotState | NoSlot): Status {
     accepted: NOTHING,
     inactive: [],
     changedMappings: [],
+    proof: null,
     entities: [],
   };
 }

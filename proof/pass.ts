@@ -97,17 +97,34 @@ export class StateKeeper {
   }
 }
 
+export type PassResult = {
+  readonly verdict: Verdict;
+  readonly summary: object;
+  /** Everything was asked for, and it came to its end. */
+  readonly isFull: boolean;
+};
+
+/** Seconds since the last full pass ended; null: there was none. */
+export async function sinceLastFull(client: pg.ClientBase): Promise<number | null> {
+  for (const sql of proofTablesSql()) await execute(client, sql);
+  const [row] = await textRows(
+    client,
+    `select extract(epoch from clock_timestamp() - max(finished_at)) from tandem.proof where is_full`,
+  );
+  return row?.[0] == null ? null : Number(row[0]);
+}
+
 /** Notes how it ended; what it needed to go on is forgotten. */
 export async function finishPass(
   client: pg.ClientBase,
   pass: Pass,
-  verdict: Verdict,
-  summary: object,
+  { verdict, summary, isFull }: PassResult,
 ): Promise<void> {
   await execute(
     client,
-    `update tandem.proof set finished_at = clock_timestamp(), verdict = $2, summary = $3 where id = $1`,
-    [pass.id, verdict, JSON.stringify(summary)],
+    `update tandem.proof set finished_at = clock_timestamp(), verdict = $2, summary = $3, is_full = $4
+     where id = $1`,
+    [pass.id, verdict, JSON.stringify(summary), isFull],
   );
   await execute(client, 'delete from tandem.proof_table where proof = $1', [pass.id]);
 }

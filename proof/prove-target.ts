@@ -3,6 +3,7 @@ import type { Model } from '../consumers/model.ts';
 import type { Clock, Observer } from '../core/ports.ts';
 import type { AccountProof } from './account/account-proof.ts';
 import { proveAccount } from './account/prove-account.ts';
+import type { Pace } from './mirror/pace.ts';
 import { Snapshot } from './snapshot.ts';
 import { settleJobs } from './target/entity-states.ts';
 import type { TargetProof } from './target/target-proof.ts';
@@ -15,6 +16,12 @@ export type ProveTargetOptions = {
   /** Only these, and no journals; null: all. */
   readonly entities: readonly string[] | null;
   readonly workers: number;
+  /** Roots in memory at a time, for each worker (default 2,000). */
+  readonly pageRows?: number;
+  /** Journals too (default: where all entities are looked at). */
+  readonly journals?: boolean;
+  /** Rests between pages; not given: none. */
+  readonly pace?: Pace;
   /** How long to wait until no job is open, before the snapshot is taken. */
   readonly settleMs: number;
   readonly clock: Clock;
@@ -34,7 +41,7 @@ export async function proveTarget(
   await settleJobs(options);
   await using snapshot = await Snapshot.take(options.target);
   const shared = { ...options, maxListed: MAX_LISTED, snapshot };
-  const target = await verifyTarget({ ...shared, pageRows: PAGE_ROWS });
+  const target = await verifyTarget({ ...shared, pageRows: options.pageRows ?? PAGE_ROWS });
   const account = await proveAccount(shared);
   return { target, account };
 }

@@ -99,7 +99,12 @@ export function worst(verdicts: readonly Verdict[]): Verdict {
 }
 
 /** What stays of a finished pass: counts. */
-export function summaryOf({ mirror, target, account, tandem }: ProofReport): object {
+export function summaryOf({
+  mirror,
+  target,
+  account,
+  tandem,
+}: Omit<Parts, 'scope'> & Pick<ProofReport, 'tandem'>): object {
   const sum = (of: (table: TableProof) => number) =>
     mirror.tables.reduce((total, table) => total + of(table), 0);
   return {

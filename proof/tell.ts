@@ -31,7 +31,7 @@ export function tellMismatch(
 
 /** Tells of a full pass: one that was asked for all, and left nothing out. */
 export function tellComplete(observer: Observer, parts: Parts): void {
-  if (!isFull(parts)) return;
+  if (!isFull(parts) || skipsAny(parts)) return;
   const { mirror, target, account } = parts;
   const ofMirror = mirror.tables.reduce((sum, it) => sum + it.mismatches.length, 0);
   observer.event('proof complete', { proof: 'mirror', mismatches: ofMirror });
@@ -43,7 +43,13 @@ export function tellComplete(observer: Observer, parts: Parts): void {
   }
 }
 
-/** Everything was asked for, and everything was looked at. */
+/** A table or an entity could not be looked at. */
+function skipsAny({ mirror, target, account }: Parts): boolean {
+  const all = [...mirror.tables, ...(target?.entities ?? []), ...(account?.entities ?? [])];
+  return all.some(({ notVerified }) => notVerified !== null);
+}
+
+/** Everything was asked for, and it came to its end. */
 export function isFull({ scope, mirror, target, account }: Parts): boolean {
   if (!asksForTarget(scope) || scope.entities !== null) return false;
   return mirror.isComplete && target !== null && account !== null;

@@ -2,6 +2,7 @@ import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context } from '../command.ts';
 import { keepRunning } from '../keep-running.ts';
 import { setUp } from '../setup.ts';
+import { verifyBeside } from '../verify-beside.ts';
 import { withMetrics } from '../with-metrics.ts';
 
 /**
@@ -41,7 +42,14 @@ export const run: Command = {
       });
       // Both were reachable; from here on a server that is away for a while is waited for.
       const engine = { config, mapping, observer, clock, watch, applyMapping };
-      await keepRunning(engine, signal);
+      const over = new AbortController();
+      const proving = verifyBeside(engine, AbortSignal.any([signal, over.signal]));
+      try {
+        await keepRunning(engine, signal);
+      } finally {
+        over.abort();
+        await proving;
+      }
       observer.event('stopped', {});
     });
     return EXIT.ok;

@@ -20,7 +20,7 @@ import {
   type Verdict,
 } from '../../proof/report.ts';
 import { planRepair } from '../../proof/target/plan-repair.ts';
-import { tellComplete } from '../../proof/tell.ts';
+import { isFull, tellComplete } from '../../proof/tell.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode } from '../command.ts';
 import { Engine } from '../engine.ts';
@@ -103,7 +103,10 @@ async function verifyAndTell(context: Context, work: Work): Promise<ExitCode> {
   }
   tellComplete(await context.observer(), parts);
   const report = await reportOf(context, work, pass, parts);
-  if (!signal.aborted) await finishPass(target, pass, report.verdict, summaryOf(report));
+  if (!signal.aborted) {
+    const { verdict } = report;
+    await finishPass(target, pass, { verdict, summary: summaryOf(report), isFull: isFull(report) });
+  }
   const lines = options.json ? [JSON.stringify(report)] : proofLines(report);
   for (const line of lines) context.out.line(line);
   if (options.report !== null) writeReport(context, options.report, report);

@@ -7,6 +7,7 @@ import { mirrorName } from '../../consumers/mirror-schema.ts';
 import type { Model } from '../../consumers/model.ts';
 import type { DerivedEntity } from '../../core/entity.ts';
 import type { Observer } from '../../core/ports.ts';
+import type { Pace } from '../mirror/pace.ts';
 import { rangeTeller, tellMismatch } from '../tell.ts';
 import { Findings } from './findings.ts';
 import { findExtraRows, findStrayMarks } from './find-strays.ts';
@@ -25,6 +26,7 @@ export type EntityContext = {
   /** Roots in memory at a time, for each worker. */
   readonly pageRows: number;
   readonly maxListed: number;
+  readonly pace?: Pace;
   readonly observer: Observer;
   readonly signal: AbortSignal;
 };
@@ -66,7 +68,8 @@ export async function verifyEntity(
         signal.throwIfAborted();
         const images = await pages.next(client);
         if (images.length === 0) return;
-        await check.check(client, images);
+        const page = () => check.check(client, images);
+        await (context.pace === undefined ? page() : context.pace.work('target', page));
         const { roots } = check;
         const open = findings.pending.count;
         tell({ rows: roots, mismatches: findings.count, open });

@@ -5,6 +5,7 @@ import type { Model } from '../../consumers/model.ts';
 import { targetName } from '../../consumers/write-rows.ts';
 import type { Clock, Observer } from '../../core/ports.ts';
 import { uuidRange } from '../../core/uuid.ts';
+import type { Pace } from '../mirror/pace.ts';
 import { Snapshot } from '../snapshot.ts';
 import { entityStates, NOT_DERIVED, settleJobs } from './entity-states.ts';
 import { idSpaces, liveSql } from './find-strays.ts';
@@ -19,6 +20,10 @@ export type TargetProofOptions = {
   /** Only these, and no journals; null: all. */
   readonly entities: readonly string[] | null;
   readonly workers: number;
+  /** Journals too (default: where all entities are looked at). */
+  readonly journals?: boolean;
+  /** Rests between pages; not given: none. */
+  readonly pace?: Pace;
   /** Roots in memory at a time, for each worker. */
   readonly pageRows: number;
   /** Faults of one kind that are named, for each entity; all are counted. */
@@ -86,8 +91,9 @@ async function verifyIn(options: TargetProofOptions, snapshot: Snapshot): Promis
     await Promise.allSettled(sessions.map((session) => session.end()));
   }
   signal.throwIfAborted();
+  const withJournals = options.journals ?? options.entities === null;
   const journals = [];
-  for (const journal of options.entities === null ? model.journals : []) {
+  for (const journal of withJournals ? model.journals : []) {
     journals.push(await verifyJournal(client, model, journal, options.maxListed));
   }
   const isSound = ({ missing, extra, different, marks }: EntityProof) =>

@@ -44,7 +44,7 @@ export class FaultsBench implements AsyncDisposable {
     this.work = work;
   }
 
-  static async open(): Promise<FaultsBench> {
+  static async open(settings: Readonly<Record<string, string>> = {}): Promise<FaultsBench> {
     const pair = await freshPair();
     await pair.source.query(LEGACY_SCHEMA);
     await pair.source.query(LEGACY);
@@ -58,6 +58,7 @@ export class FaultsBench implements AsyncDisposable {
       // Made by the mapping's folder of migrations, where a Supabase project has them.
       MIGRATIONS: './migrations',
       MAPPING: './mapping.ts',
+      ...settings,
     });
     work.write('mapping.ts', MAPPING);
     work.write('migrations/20260101000000_tables.sql', `set search_path = public;${TARGET_SCHEMA}`);
