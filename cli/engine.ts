@@ -117,6 +117,18 @@ export class Engine {
     return this.#model;
   }
 
+  /** Tables of the mapping that cannot be worked with now, and why. */
+  get absent(): ReadonlyMap<string, string> {
+    const { records } = this.#settled;
+    const names = [...this.#model.wanted.keys()].filter((name) => !this.#model.mirror.has(name));
+    return new Map(
+      names.map((name) => [
+        name,
+        records.get(name)?.reason ?? 'source and mirror do not fit; see: tandem check',
+      ]),
+    );
+  }
+
   /** What the target remembered when this was opened. */
   get position(): StoredPosition {
     return this.#position;

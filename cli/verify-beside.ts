@@ -78,6 +78,7 @@ async function onePass(
   const mirror = await verifyMirror({
     ...{ ...shared, stream: config.stream, tables: all, pacing: PACING },
     ...{ sample: null, since: null, patienceMs: PATIENCE_MS },
+    absent: engine.absent,
     rangeRows: Math.min(config.chunkRows, RANGE_ROWS),
     mayBeat: config.heartbeatSeconds > 0,
     resumeFrom: pass.states,
@@ -110,7 +111,8 @@ async function proveEachAlone(
   };
   // Journals are beside no entity.
   let { target, account } = await proveTarget({ ...shared, entities: [], journals: true });
-  for (const { name } of model.entities) {
+  for (const { name, kind } of model.mapping.entities) {
+    if (kind !== 'derived') continue;
     const one = await proveTarget({ ...shared, entities: [name] });
     target = {
       ...one.target,

@@ -63,8 +63,8 @@ export const verify: Command = {
     const config = await context.config();
     const { mapping } = await context.mapping();
     const observer = await context.observer();
-    const engine = await Engine.open({ config, mapping, observer, clock: systemClock });
-    const chosen = chooseScope(engine.model, options);
+    const engine = await Engine.open({ config, mapping, observer, clock: systemClock }, 'look');
+    const chosen = chooseScope(engine, options);
     if (typeof chosen === 'string') {
       context.notes.line(chosen);
       return EXIT.usage;
@@ -138,6 +138,7 @@ async function prove(
     patienceMs: options.waitMs,
     mayBeat: config.heartbeatSeconds > 0,
     resumeFrom: pass.states,
+    absent: chosen.absent,
     keep: (table, state) => keeper.keep(table, state),
     ...(options.repair ? { mender: engine.mender } : {}),
   });
@@ -208,7 +209,7 @@ async function reportOf(
 
 function scopeOf({ chosen, options }: Work, seed: number): ProofScope {
   return {
-    tables: chosen.tables.map(({ name }) => name),
+    tables: [...chosen.tables.map(({ name }) => name), ...chosen.absent.keys()],
     entities: chosen.entities,
     since: options.since === null ? null : formatLsn(options.since),
     sample: sampleOf(options.share, seed),

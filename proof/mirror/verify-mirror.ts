@@ -39,6 +39,8 @@ export type VerifyMirrorOptions = {
   readonly mayBeat: boolean;
   /** Where an earlier pass stopped, by table. */
   readonly resumeFrom?: ReadonlyMap<string, TableState>;
+  /** Further tables, which cannot be looked at, and why. */
+  readonly absent?: ReadonlyMap<string, string>;
   /** What differs is put right, and looked at again. */
   readonly mender?: Mender;
   /** Keeps the state of a table after a range. */
@@ -141,7 +143,9 @@ async function verifyAll(
   const { watch, hashing } = context;
   const from = formatLsn(await watch.sourceEnd());
   const start = options.clock.now();
-  const tables: TableProof[] = [];
+  const tables = [...(options.absent ?? [])].map(([name, why]): TableProof =>
+    proofOf(name, emptyState(), why, null),
+  );
   const estimates = await estimatedRows(context.source, options.tables);
   let isComplete = true;
   for (const table of options.tables) {
@@ -247,7 +251,7 @@ async function estimatedRows(
     source,
     `select name, greatest(c.reltuples, 0)::bigint
      from unnest($1::text[], $2::text[]) as given (name, place)
-       join pg_class c on c.oid = place::regclass`,
+       join pg_class c on c.oid = to_regclass(place)`,
     [arrayLiteral(tables.map(({ name }) => name)), arrayLiteral(tables.map(sourceName))],
   );
   return new Map(rows.map(([name, count]) => [name ?? '', Number(count)]));

@@ -3,6 +3,7 @@ import { textRows, type Database } from '../../connectors/postgres/connection.ts
 import { Existence } from '../../consumers/existence.ts';
 import type { Model } from '../../consumers/model.ts';
 import { targetName } from '../../consumers/write-rows.ts';
+import type { DerivedEntity } from '../../core/entity.ts';
 import type { Clock, Observer } from '../../core/ports.ts';
 import { uuidRange } from '../../core/uuid.ts';
 import type { Pace } from '../mirror/pace.ts';
@@ -61,7 +62,9 @@ async function verifyIn(options: TargetProofOptions, snapshot: Snapshot): Promis
   const wanted = model.entities.filter(
     ({ name }) => options.entities === null || options.entities.includes(name),
   );
-  const proofs: EntityProof[] = [];
+  const proofs: EntityProof[] = blocked(model, options.entities).map((entity) =>
+    notVerified(entity, 'a table that it reads cannot be followed now'),
+  );
   const verified = new Map<string, VerifiedEntity>();
   const sessions: pg.Client[] = [];
   try {
@@ -144,4 +147,12 @@ async function countForeign(
     proofs.push({ table, foreignRows: Number(row?.[0]), seedRows });
   }
   return proofs;
+}
+
+/** Entities of the mapping that are not derived now: a table that they read has stopped. */
+function blocked(model: Model, wanted: readonly string[] | null): DerivedEntity[] {
+  return model.mapping.entities.flatMap((entity) => {
+    const isWanted = wanted === null || wanted.includes(entity.name);
+    return entity.kind === 'derived' && isWanted && !model.entity.has(entity.name) ? [entity] : [];
+  });
 }

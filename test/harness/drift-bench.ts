@@ -67,6 +67,7 @@ export class DriftBench implements AsyncDisposable {
       statusSeconds: 1,
       onTruncate: this.#onTruncate,
       stopShare: 0.05,
+      verifyEveryMs: null,
       metricsPort: null,
       metricsHost: '127.0.0.1',
       readySeconds: 30,
