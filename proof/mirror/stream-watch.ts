@@ -24,6 +24,8 @@ export class StreamWatch {
   #serverVersion: number | null = null;
   #stalled: string | null = null;
   #seenEnd = 0n as Lsn;
+  /** The newest position that was read: it only moves on. */
+  #reached = 0n as Lsn;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -61,7 +63,7 @@ export class StreamWatch {
         'select position from tandem.position where stream = $1',
         [this.#options.stream],
       );
-      return parseLsn(row?.[0] ?? '');
+      return (this.#reached = parseLsn(row?.[0] ?? ''));
     } catch (error) {
       throw statementError('target', error, 'verify');
     }
@@ -73,6 +75,7 @@ export class StreamWatch {
    */
   async waitFor(end: Lsn): Promise<boolean> {
     const { clock, signal, patienceMs } = this.#options;
+    if (this.#reached >= end) return true;
     let seen = await this.position();
     if (seen >= end) return true;
     if (this.#stalled !== null) return false;

@@ -10,7 +10,7 @@ import type { MirrorTable } from '../../core/mirror-table.ts';
 import type { Clock, Observer } from '../../core/ports.ts';
 import { formatLsn, type Lsn } from '../../core/version.ts';
 import { Pace, type Pacing } from './pace.ts';
-import { whyNotReady } from './ready.ts';
+import { Readiness } from './ready.ts';
 import { NO_REPAIR, repairTable, type Mender, type TableRepair } from './repair-table.ts';
 import { agreeOnHashing } from './row-hash.ts';
 import type { Sample } from './sample.ts';
@@ -138,7 +138,7 @@ async function compareIdentity(
 
 async function verifyAll(
   options: VerifyMirrorOptions,
-  context: Omit<TableContext, 'onRange'>,
+  context: MirrorContext,
 ): Promise<MirrorProof> {
   const { watch, hashing } = context;
   const from = formatLsn(await watch.sourceEnd());
@@ -146,7 +146,8 @@ async function verifyAll(
   const tables = [...(options.absent ?? [])].map(([name, why]): TableProof =>
     proofOf(name, emptyState(), why, null),
   );
-  const estimates = await estimatedRows(context.source, options.tables);
+  const sizes = await sizesOf(context.source, options);
+  const readiness = await Readiness.read(context.target, watch, options.tables);
   let isComplete = true;
   for (const table of options.tables) {
     let state = options.resumeFrom?.get(table.name) ?? emptyState();
@@ -154,17 +155,18 @@ async function verifyAll(
     let notVerified: string | null = null;
     try {
       options.signal.throwIfAborted();
-      notVerified = await whyNotReady(context.target, watch, table);
+      notVerified = await readiness.whyNot(table);
       if (notVerified === null) {
-        const total = estimates.get(table.name) ?? 0;
-        await verifyOne(options, context, table, state, total);
+        const size = sizes.get(table.name) ?? { rows: 0, isOneRange: false };
+        await verifyOne(options, context, table, state, size);
         // What a new copy has overwritten meanwhile says nothing.
         const hasFaults = state.mismatches.length > 0;
-        notVerified = hasFaults ? await whyNotReady(context.target, watch, table) : null;
+        const now = () => Readiness.read(context.target, watch, [table]);
+        notVerified = hasFaults ? await (await now()).whyNot(table) : null;
         if (notVerified === null && options.mender !== undefined) {
           const again = async (from: TableState) => {
             state = from;
-            await verifyOne(options, context, table, from, total);
+            await verifyOne(options, context, table, from, size);
           };
           repair = await repairAll(options.mender, context, table, state, again);
         }
@@ -194,7 +196,7 @@ const MAX_REPAIRS = 20;
 
 async function repairAll(
   mender: Mender,
-  context: Omit<TableContext, 'onRange'>,
+  context: MirrorContext,
   table: MirrorTable,
   found: TableState,
   verifyAgain: (state: TableState) => Promise<void>,
@@ -213,10 +215,10 @@ async function repairAll(
 
 async function verifyOne(
   options: VerifyMirrorOptions,
-  context: Omit<TableContext, 'onRange'>,
+  context: MirrorContext,
   table: MirrorTable,
   state: TableState,
-  total: number,
+  { rows: total, isOneRange }: Size,
 ): Promise<void> {
   const { observer, since } = options;
   const tell = rangeTeller(observer, 'mirror', countsOf(state));
@@ -226,7 +228,7 @@ async function verifyOne(
     observer.progress('verify', table.name, now.rows, now.isFinished ? now.rows : end);
     await options.keep?.(table.name, now);
   };
-  const whole = { ...context, onRange };
+  const whole = { ...context, onRange, isOneRange };
   if (since === null) await verifyTable(whole, table, state);
   else await verifySince(whole, table, since, state);
   observer.event('verified', {
@@ -243,18 +245,39 @@ const countsOf = ({ rows, mismatches, unsettledCount, openRanges }: TableState) 
   open: unsettledCount + openRanges,
 });
 
-async function estimatedRows(
+type MirrorContext = Omit<TableContext, 'onRange' | 'isOneRange'>;
+type Size = { readonly rows: number; readonly isOneRange: boolean };
+
+/** No page of 8 kB holds more than 291 rows: a row takes 28 bytes at least. */
+const LEAST_ROW_BYTES = 28;
+
+/**
+ * About how many rows a table has, and whether it cannot have more than a range: then nobody has to
+ * ask for the bounds. That is said by its pages, not by an estimate that may be old.
+ */
+async function sizesOf(
   source: pg.ClientBase,
-  tables: readonly MirrorTable[],
-): Promise<ReadonlyMap<string, number>> {
+  { tables, rangeRows }: VerifyMirrorOptions,
+): Promise<ReadonlyMap<string, Size>> {
   const rows = await textRows(
     source,
-    `select name, greatest(c.reltuples, 0)::bigint
+    `select name, greatest(c.reltuples, 0)::bigint,
+       c.relkind = 'r' and pg_relation_size(c.oid) <= $3::bigint
+         and not exists (select from pg_inherits where inhparent = c.oid)
      from unnest($1::text[], $2::text[]) as given (name, place)
        join pg_class c on c.oid = to_regclass(place)`,
-    [arrayLiteral(tables.map(({ name }) => name)), arrayLiteral(tables.map(sourceName))],
+    [
+      arrayLiteral(tables.map(({ name }) => name)),
+      arrayLiteral(tables.map(sourceName)),
+      rangeRows * LEAST_ROW_BYTES,
+    ],
   );
-  return new Map(rows.map(([name, count]) => [name ?? '', Number(count)]));
+  return new Map(
+    rows.map(([name, count, isSmall]) => [
+      name ?? '',
+      { rows: Number(count), isOneRange: isSmall === 't' },
+    ]),
+  );
 }
 
 function proofOf(

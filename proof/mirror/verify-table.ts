@@ -25,6 +25,8 @@ export type TableContext = SettleContext & {
   readonly hashing: Hashing;
   readonly rangeRows: number;
   readonly sample: Sample | null;
+  /** The table cannot have more rows than a range: its bounds need not be asked for. */
+  readonly isOneRange: boolean;
   /** The state after a range, to be shown and kept. */
   readonly onRange: (state: TableState) => Promise<void>;
 };
@@ -51,11 +53,14 @@ async function verifyRanges(
   sides: Sides,
   state: TableState,
 ): Promise<void> {
-  const { pace, rangeRows, sample, hashing, signal } = context;
+  const { pace, rangeRows, sample, hashing, signal, isOneRange } = context;
   while (!state.isFinished && !state.isCutOff) {
     signal.throwIfAborted();
     const { lower } = state;
-    const upper = await pace.work('source', () => nextBound(table, lower, rangeRows, sides.source));
+    const upper =
+      isOneRange && lower === null
+        ? null
+        : await pace.work('source', () => nextBound(table, lower, rangeRows, sides.source));
     const number = state.ranges + state.skippedRanges + 1;
     // A table of one range is looked at whatever the sample.
     const isOnly = number === 1 && upper === null;
