@@ -189,10 +189,9 @@ test('a table whose copy is not complete, or whose columns are others, is named 
   );
   const report = await verify();
   expect(report.code).toBe(3);
-  expect(report.mirror.tables.map(({ notVerified }) => notVerified)).toEqual([
-    expect.stringMatching(/^its copy is not complete/),
-    expect.stringMatching(/^the mirror was made for other columns or types/),
-  ]);
+  const why = new Map(report.mirror.tables.map((it) => [it.table, it.notVerified]));
+  expect(why.get('office')).toMatch(/^its copy is not complete/);
+  expect(why.get('patient')).toMatch(/^source and mirror do not fit/);
   await pair.target.query(`update tandem.mirror set loaded_at = now(), columns =
     case table_name when 'office' then columns
       else '[["id","integer"],["office_id","integer"],["name","text"]]'::jsonb end`);
