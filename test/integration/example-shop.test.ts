@@ -54,7 +54,7 @@ const TRIALS: readonly Trial[] = [
     args: ['--entity', 'order', '--wait'],
     prints: /order/,
   },
-  { when: 'streaming', command: 'verify', prints: /the mirror agrees with the source/ },
+  { when: 'streaming', command: 'verify', prints: /: AGREES/ },
   { when: 'stopped', command: 'status', prints: /phase +stopped/ },
   { when: 'stopped', command: 'teardown', args: ['--yes'], prints: /dropped slot/ },
 ];

@@ -240,7 +240,7 @@ test.each<[fault: string, sql: string, found: object, rows: readonly string[]]>(
     'a root that ended in two ways',
     `insert into tandem.excluded values ('bill', '5', 'a_test')`,
     { inSeveral: { count: 1, first: ['5'] } },
-    ['bill excluded extra 5'],
+    ['bill excluded extra 5 a_test'],
   ],
   [
     'an entry about no root',
@@ -280,7 +280,7 @@ test('faults of roots with text and composite keys, and of issues, are named', a
     'customer extra - customers',
     'customer missing it\'s "A" customers',
     'flag different ["a, \\"b\\"","t","xy   "] flags note',
-    'flag excluded missing ["a","f","     "]',
+    'flag excluded missing ["a","f","     "] marked',
     'flag missing ["ä","t","abcde"] flags',
     'grade different 2 grades deleted_at',
   ]);
