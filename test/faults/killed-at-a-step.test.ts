@@ -49,7 +49,7 @@ async function worldWithSteadyRows(): Promise<SmallWorld> {
 test('killed at any step of a batch, it goes on with all of it or nothing, the journal too', async () => {
   const steps = [
     before('the transaction', /^begin$/),
-    before('the fence', /tandem\.advance/),
+    before('the fence', /tandem\.fence/),
     before('the merge', MERGE),
     before('the locks', /tandem\.lock/, MERGE),
     before('a write of the derive', DERIVE, MERGE),

@@ -128,7 +128,7 @@ test('a backfill can be looked at while it is at work, and its port is free afte
   const { port, settings } = place;
   expect(await tandem(['setup'], settings)).toMatchObject({ code: 0 });
   const blocker = await pair.target.client();
-  await blocker.query('begin; lock table legacy.patient in access exclusive mode');
+  await blocker.query('begin; lock table legacy.patient in share row exclusive mode');
   await using child = new TandemProcess(['backfill'], settings);
   const missing = await waitFor(
     async () => {
