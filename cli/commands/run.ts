@@ -1,7 +1,12 @@
+import type { Observer } from '../../core/ports.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context } from '../command.ts';
+import type { Config } from '../config.ts';
 import { keepRunning } from '../keep-running.ts';
-import { setUp } from '../setup.ts';
+import type { LoadedMapping } from '../load-mapping.ts';
+import { persist } from '../persist.ts';
+import { withBoth } from '../settle.ts';
+import { setUp, type SetupOptions } from '../setup.ts';
 import { verifyBeside } from '../verify-beside.ts';
 import { withMetrics } from '../with-metrics.ts';
 
@@ -30,17 +35,10 @@ export const run: Command = {
     hardStop(context, signal);
     const reported = { config, mapping, observer: await context.observer(), clock };
     await withMetrics(reported, async ({ observer, watch }) => {
-      await setUp({
-        config,
-        loaded,
-        slot: 'keep',
-        withdraw: false,
-        observer,
-        report: ({ step, outcome, detail }) => observer.event('setup', { step, outcome, detail }),
-        waiting: (pids) =>
-          observer.event('slot waits for open transactions', { pids: pids.join(' ') }, 'warn'),
-      });
-      // Both were reachable; from here on a server that is away for a while is waited for.
+      // A wrong host or password ends it here; once both were reached, what passes is waited for.
+      await withBoth(config, 'first contact', async () => undefined);
+      const patiently = { signal, clock, observer };
+      await persist(() => setUp(setupOptions(config, loaded, observer)), patiently);
       const engine = { config, mapping, observer, clock, watch, applyMapping };
       const over = new AbortController();
       const proving = verifyBeside(engine, AbortSignal.any([signal, over.signal]));
@@ -55,6 +53,19 @@ export const run: Command = {
     return EXIT.ok;
   },
 };
+
+function setupOptions(config: Config, loaded: LoadedMapping, observer: Observer): SetupOptions {
+  return {
+    config,
+    loaded,
+    slot: 'keep',
+    withdraw: false,
+    observer,
+    report: ({ step, outcome, detail }) => observer.event('setup', { step, outcome, detail }),
+    waiting: (pids) =>
+      observer.event('slot waits for open transactions', { pids: pids.join(' ') }, 'warn'),
+  };
+}
 
 /** A batch that takes longer than this after SIGTERM is left to the server to roll back. */
 const STOP_MS = 4_000;

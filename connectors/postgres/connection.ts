@@ -67,6 +67,7 @@ export async function openClient(
   { pipeline = false }: SessionOptions = {},
 ): Promise<pg.Client> {
   const client = new pg.Client({ ...sessionConfig(database, purpose), pipeline });
+  sides.set(client, database.side);
   // A lost connection is reported by the query in hand; without a listener it would end the process.
   client.on('error', () => undefined);
   try {
@@ -102,15 +103,28 @@ export async function withClient<T>(
   }
 }
 
+const sides = new WeakMap<pg.ClientBase, Side>();
 const turns = new WeakMap<pg.ClientBase, Promise<unknown>>();
 
 /** Statements of one session go one after the other, whoever asks; the driver wants it so. */
-function inTurn<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {
-  if ('pipeline' in client && client.pipeline === true) return work();
-  const before = turns.get(client);
-  const turn = before === undefined ? work() : before.then(work, work);
-  turns.set(client, turn);
-  return turn;
+async function inTurn<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {
+  try {
+    if ('pipeline' in client && client.pipeline === true) return await work();
+    const before = turns.get(client);
+    const turn = before === undefined ? work() : before.then(work, work);
+    turns.set(client, turn);
+    return await turn;
+  } catch (error) {
+    throw lostConnection(client, error) ?? error;
+  }
+}
+
+/** Whoever asked: that the server is gone has a name, so that it is waited for. */
+function lostConnection(client: pg.ClientBase, error: unknown): TandemError | null {
+  const side = sides.get(client);
+  if (side === undefined || error instanceof TandemError) return null;
+  const named = statementError(side, error, 'statement');
+  return named.code === 'SOURCE_UNREACHABLE' || named.code === 'TARGET_UNREACHABLE' ? named : null;
 }
 
 /** Runs a statement whose rows do not matter; returns how many it touched. */
