@@ -179,12 +179,20 @@ test.each<[fault: string, sql: string, found: readonly string[]]>([
     'an excluded root under another rule, and one that is not excluded',
     `update tandem.excluded set rule = 'other' where entity = 'profile';
      insert into tandem.excluded values ('profile', '1', 'robot'), ('profile', '55', 'robot')`,
-    ['profile excluded different 4 robot', 'profile excluded extra 1 robot', 'profile excluded extra 55'],
+    [
+      'profile excluded different 4 robot',
+      'profile excluded extra 1 robot',
+      'profile excluded extra 55',
+    ],
   ],
   [
     'quarantine entries that are gone: rejected, threw, refused by the target',
     `delete from tandem.quarantine where entity = 'profile'`,
-    ['profile missing 7 profiles', 'profile quarantine missing 5 MAPPING_REJECTED_ROW', 'profile quarantine missing 6 MAPPING_THREW'],
+    [
+      'profile missing 7 profiles',
+      'profile quarantine missing 5 MAPPING_REJECTED_ROW',
+      'profile quarantine missing 6 MAPPING_THREW',
+    ],
   ],
   [
     'a quarantine entry of a root that is well',
