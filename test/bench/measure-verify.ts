@@ -4,7 +4,7 @@ import { mirrorName } from '../../consumers/mirror-schema.ts';
 import { readUsages } from '../../core/usage.ts';
 import mapping from '../../transforms/mapping.ts';
 import { DERIVED, type Bench } from './bench.ts';
-import { execute, withClient } from './database.ts';
+import { execute, valueOf, withClient } from './database.ts';
 import { compared, limited, MEMORY_LIMIT_MB, perSecond, type Measured } from './report.ts';
 import { runTandem } from './run-tandem.ts';
 import { median } from './statistics.ts';
@@ -20,8 +20,9 @@ const GOAL = 0.5;
 export async function measureVerify(bench: Bench): Promise<Measured> {
   const { world } = bench;
   const target = await world.clone(OURS, DERIVED);
-  // Nobody streams here: what the copy may have seen too early is known to have changed by nobody.
-  await execute(target, `update tandem.position set position = 'FFFFFFFF/0'`);
+  // Nobody streams here, and nobody has written since the copy: the stream has nothing to bring.
+  const end = await valueOf(world.sourceUrl, 'select pg_current_wal_insert_lsn()');
+  await execute(target, `update tandem.position set position = '${end}'`);
   const checksums = await plainChecksums(world.sourceUrl);
   const rounds = await bench.rounds('verify', async () => {
     await world.settle();
