@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { writersGone } from '../connectors/postgres/barrier.ts';
 import { openClient, type Database } from '../connectors/postgres/connection.ts';
+import { inTransaction } from '../connectors/postgres/transaction.ts';
 import {
   deriveByJobs,
   finishJoin,
@@ -83,23 +84,17 @@ async function activate(
   mapping: Mapping,
   { name, joinsAt, readUntil }: Joined,
 ): Promise<void> {
-  await target.query('begin');
-  try {
+  await inTransaction(target, async () => {
     const joins = joinsAt.get(name) ?? (0n as Lsn);
-    if (await finishJoin(target, name, joins, readUntil)) {
-      const readers = [...tablesOf(mapping)].filter(([, tables]) => tables.has(name));
-      const derived = new Set(
-        mapping.entities.filter((it) => it.kind === 'derived').map((entity) => entity.name),
-      );
-      const names = readers.map(([entity]) => entity).filter((entity) => derived.has(entity));
-      await deriveByJobs(target, names);
-      await settleEntities(target, mapping, new Set([name]));
-    }
-    await target.query('commit');
-  } catch (error) {
-    await target.query('rollback').catch(() => undefined);
-    throw error;
-  }
+    if (!(await finishJoin(target, name, joins, readUntil))) return;
+    const readers = [...tablesOf(mapping)].filter(([, tables]) => tables.has(name));
+    const derived = new Set(
+      mapping.entities.filter((it) => it.kind === 'derived').map((entity) => entity.name),
+    );
+    const names = readers.map(([entity]) => entity).filter((entity) => derived.has(entity));
+    await deriveByJobs(target, names);
+    await settleEntities(target, mapping, new Set([name]));
+  });
 }
 
 async function openBoth(source: Database, target: Database): Promise<[pg.Client, pg.Client]> {

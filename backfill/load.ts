@@ -10,6 +10,7 @@ import {
 import { barrier } from '../connectors/postgres/barrier.ts';
 import { rangeCondition, sourceName } from '../connectors/postgres/key-range.ts';
 import { ident, literal } from '../connectors/postgres/sql.ts';
+import { inTransaction } from '../connectors/postgres/transaction.ts';
 import { lockTables } from '../consumers/locks.ts';
 import { mirrorName } from '../consumers/mirror-schema.ts';
 import { TandemError } from '../core/errors.ts';
@@ -172,20 +173,16 @@ async function loadChunk(
   chunk: Chunk,
 ): Promise<number> {
   try {
-    await target.query('begin');
-    if (!(await takeChunk(target, chunk))) {
-      await target.query('rollback');
-      return 0;
-    }
-    const { rows, version } =
-      chunk.stage === 'load'
-        ? await load({ source, target }, table, chunk)
-        : await reload(context, { source, target }, table, chunk);
-    await finishChunk(target, chunk, rows, version);
-    await target.query('commit');
-    return rows;
+    return await inTransaction(target, async () => {
+      if (!(await takeChunk(target, chunk))) return 0;
+      const { rows, version } =
+        chunk.stage === 'load'
+          ? await load({ source, target }, table, chunk)
+          : await reload(context, { source, target }, table, chunk);
+      await finishChunk(target, chunk, rows, version);
+      return rows;
+    });
   } catch (error) {
-    await target.query('rollback').catch(() => undefined);
     throw statementError(isSourceError(error) ? 'source' : 'target', error, `load ${table.name}`);
   }
 }
@@ -315,10 +312,10 @@ async function finishTable(
   if (await isLoaded(target, table)) return;
   if (beside === undefined) await buryVanished(target, table);
   else if (!beside.keepsVanished(table.name)) {
-    await target.query('begin');
-    await lockTables(target, [table.name]);
-    await buryVanished(target, table);
-    await target.query('commit');
+    await inTransaction(target, async () => {
+      await lockTables(target, [table.name]);
+      await buryVanished(target, table);
+    });
   }
   await target.query(`analyze ${mirrorName(table)}`);
   const [row] = await fromSource(table, () => textRows(source, INSERT_POSITION));

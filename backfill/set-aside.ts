@@ -6,6 +6,7 @@ import {
   type Database,
 } from '../connectors/postgres/connection.ts';
 import { ident, qualified } from '../connectors/postgres/sql.ts';
+import { inTransaction } from '../connectors/postgres/transaction.ts';
 import { splitTableName } from '../core/mirror-table.ts';
 import type { Observer } from '../core/ports.ts';
 
@@ -64,23 +65,22 @@ async function itemsOf(client: pg.ClientBase, tables: readonly string[]): Promis
  * same transaction, so that a restart makes them again whatever happens.
  */
 export async function setAside(client: pg.ClientBase, tables: readonly string[]): Promise<void> {
-  await client.query('begin');
   try {
-    for (const item of await itemsOf(client, tables)) {
-      await client.query(
-        `insert into tandem.set_aside (kind, table_schema, table_name, name, definition, reference)
-         values ($1, $2, $3, $4, $5, $6) on conflict do nothing`,
-        [item.kind, item.schema, item.table, item.name, item.definition, item.reference],
-      );
-      await client.query(
-        item.kind === 'index'
-          ? `drop index ${qualified(item.schema, item.name)}`
-          : `alter table ${qualified(item.schema, item.table)} drop constraint ${ident(item.name)}`,
-      );
-    }
-    await client.query('commit');
+    await inTransaction(client, async () => {
+      for (const item of await itemsOf(client, tables)) {
+        await client.query(
+          `insert into tandem.set_aside (kind, table_schema, table_name, name, definition, reference)
+           values ($1, $2, $3, $4, $5, $6) on conflict do nothing`,
+          [item.kind, item.schema, item.table, item.name, item.definition, item.reference],
+        );
+        await client.query(
+          item.kind === 'index'
+            ? `drop index ${qualified(item.schema, item.name)}`
+            : `alter table ${qualified(item.schema, item.table)} drop constraint ${ident(item.name)}`,
+        );
+      }
+    });
   } catch (error) {
-    await client.query('rollback');
     throw statementError('target', error, 'set aside indexes');
   }
 }
@@ -124,21 +124,19 @@ async function restoreOne(client: pg.ClientBase, item: Place, observer: Observer
   const table = qualified(item.schema, item.table);
   const start = Date.now();
   try {
-    await client.query('begin');
-    const taken = await client.query(
-      `delete from tandem.set_aside where kind = $1 and table_schema = $2 and table_name = $3 and name = $4`,
-      [item.kind, item.schema, item.table, item.name],
-    );
-    if (taken.rowCount === 1) {
+    await inTransaction(client, async () => {
+      const taken = await client.query(
+        `delete from tandem.set_aside where kind = $1 and table_schema = $2 and table_name = $3 and name = $4`,
+        [item.kind, item.schema, item.table, item.name],
+      );
+      if (taken.rowCount !== 1) return;
       await client.query(
         item.kind === 'index'
           ? item.definition
           : `alter table ${table} add constraint ${ident(item.name)} ${item.definition}`,
       );
-    }
-    await client.query('commit');
+    });
   } catch (error) {
-    await client.query('rollback').catch(() => undefined);
     throw statementError('target', error, `make ${item.kind} ${item.name} again`);
   }
   observer.event(

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { statementError, textRows } from '../connectors/postgres/connection.ts';
 import { arrayLiteral, ident, literal } from '../connectors/postgres/sql.ts';
+import { inTransaction } from '../connectors/postgres/transaction.ts';
 import { keysBehind, rootTable } from '../consumers/affected.ts';
 import { addJob } from '../consumers/jobs.ts';
 import { isInteger, legacyKey } from '../consumers/map-roots.ts';
@@ -69,31 +70,30 @@ async function settleTable(
     rows: ids.length,
   });
   try {
-    await client.query('begin');
-    // Nulls first, so that the foreign keys can be made again even if the job has not run yet.
-    for (const [column, parent] of references(table)) {
-      if (parent.notNull) continue;
-      await client.query(
-        `update ${targetName(name)} as child set ${ident(column)} = null
-         where child.id = any($1::uuid[]) and not exists (
-           select from ${targetName(parent.table)} as parent where parent.id = child.${ident(column)})`,
-        [arrayLiteral(ids)],
-      );
-    }
-    await client.query(`delete from ${targetName(name)} where id = any($1::uuid[])`, [
-      arrayLiteral([...unbearable]),
-    ]);
-    for (let i = 0; i < keys.length; i += JOB_KEYS) {
-      await addJob(client, {
-        entity: entity.name,
-        usage: null,
-        values: keys.slice(i, i + JOB_KEYS),
-        reason: 'a parent is missing',
-      });
-    }
-    await client.query('commit');
+    await inTransaction(client, async () => {
+      // Nulls first, so that the foreign keys can be made again even if the job has not run yet.
+      for (const [column, parent] of references(table)) {
+        if (parent.notNull) continue;
+        await client.query(
+          `update ${targetName(name)} as child set ${ident(column)} = null
+           where child.id = any($1::uuid[]) and not exists (
+             select from ${targetName(parent.table)} as parent where parent.id = child.${ident(column)})`,
+          [arrayLiteral(ids)],
+        );
+      }
+      await client.query(`delete from ${targetName(name)} where id = any($1::uuid[])`, [
+        arrayLiteral([...unbearable]),
+      ]);
+      for (let i = 0; i < keys.length; i += JOB_KEYS) {
+        await addJob(client, {
+          entity: entity.name,
+          usage: null,
+          values: keys.slice(i, i + JOB_KEYS),
+          reason: 'a parent is missing',
+        });
+      }
+    });
   } catch (error) {
-    await client.query('rollback').catch(() => undefined);
     throw statementError('target', error, 'settle references');
   }
   return unbearable.size > 0;

@@ -1,3 +1,4 @@
+import { inTransaction } from '../connectors/postgres/transaction.ts';
 import { plansFor } from '../consumers/settle-mirror.ts';
 import { readAnew, readTableRecords, stopTable } from '../consumers/table-state.ts';
 import { TandemError } from '../core/errors.ts';
@@ -20,11 +21,9 @@ export async function setTableAside(
   if (error.code === 'TRUNCATE_REFUSED') {
     await stop(context, table, 'truncate', 'the source truncated it');
   } else if (error.code === 'TABLE_JOINING') {
-    await withBoth(context.config, 'set aside', async (_, target) => {
-      await target.query('begin');
-      await readAnew(target, table, 'joining');
-      await target.query('commit');
-    });
+    await withBoth(context.config, 'set aside', (_, target) =>
+      inTransaction(target, () => readAnew(target, table, 'joining')),
+    );
   } else if (error.code === 'RELATION_CHANGED') {
     await judgeChanged(context, table, error);
   } else {

@@ -11,6 +11,7 @@ import {
 import { createSlot, creationSql, dropSlot, readSlot } from '../connectors/postgres/slot.ts';
 import { literal } from '../connectors/postgres/sql.ts';
 import { identifySource, type SourceIdentity } from '../connectors/postgres/source-identity.ts';
+import { inTransaction } from '../connectors/postgres/transaction.ts';
 import {
   HISTORY_SQL,
   pendingMigrations,
@@ -179,13 +180,12 @@ async function run(client: pg.Client, sql: string, step: string): Promise<void> 
 
 /** All or nothing. */
 async function runAll(client: pg.Client, statements: readonly string[], step: string) {
-  await run(client, 'begin', step);
   try {
-    for (const statement of statements) await run(client, statement, step);
-    await run(client, 'commit', step);
+    await inTransaction(client, async () => {
+      for (const statement of statements) await client.query(statement);
+    });
   } catch (error) {
-    await client.query('rollback').catch(() => undefined);
-    throw error;
+    throw statementError('target', error, step);
   }
 }
 

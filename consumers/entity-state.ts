@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import { execute, textRows } from '../connectors/postgres/connection.ts';
+import { inTransaction } from '../connectors/postgres/transaction.ts';
 import { addJob } from './jobs.ts';
 
 /** `paused` by a person, `stopped` because too many of its rows were refused. */
@@ -89,14 +90,8 @@ export async function resumeEntities(
 
 /** Runs `work` in a transaction while no other one of ours that writes is open. */
 async function betweenBatches<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {
-  await execute(client, 'begin');
-  try {
+  return await inTransaction(client, async () => {
     await execute(client, 'select from tandem.position order by stream for update');
-    const result = await work();
-    await execute(client, 'commit');
-    return result;
-  } catch (error) {
-    await execute(client, 'rollback').catch(() => undefined);
-    throw error;
-  }
+    return await work();
+  });
 }

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import { execute, preparedRows, textRows } from '../connectors/postgres/connection.ts';
+import { inTransaction } from '../connectors/postgres/transaction.ts';
 import type { Usage } from '../core/usage.ts';
 import { markDerivedAnew } from './mapping-state.ts';
 
@@ -76,21 +77,16 @@ export async function addJobs(
   wanted: readonly { readonly entity: string; readonly keys: readonly string[] | null }[],
   reason: string,
 ): Promise<string[]> {
-  const ids: string[] = [];
-  await execute(client, 'begin');
-  try {
+  return await inTransaction(client, async () => {
+    const ids: string[] = [];
     for (const { entity, keys } of wanted) {
       const parts = keys === null ? [null] : slicesOf(keys);
       for (const values of parts) {
         ids.push(await addJob(client, { entity, usage: null, values, reason }));
       }
     }
-    await execute(client, 'commit');
     return ids;
-  } catch (error) {
-    await execute(client, 'rollback').catch(() => undefined);
-    throw error;
-  }
+  });
 }
 
 const slicesOf = (keys: readonly string[]): (readonly string[])[] =>

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import { execute, textRows } from '../connectors/postgres/connection.ts';
+import { inTransaction } from '../connectors/postgres/transaction.ts';
 import { TandemError } from '../core/errors.ts';
 import type { Cursor } from './position.ts';
 
@@ -24,8 +25,7 @@ export async function noteMapping(
 ): Promise<readonly string[]> {
   const names = arrayLiteral([...fingerprints.keys()]);
   const both = [names, arrayLiteral([...fingerprints.values()])];
-  await execute(client, 'begin');
-  try {
+  return await inTransaction(client, async () => {
     const mine = await textRows(
       client,
       'select stream from tandem.position where stream = $1 and epoch = $2 for update',
@@ -55,13 +55,9 @@ export async function noteMapping(
          and derived_at is not null and name = any($1::text[])`,
       [names],
     );
-    await execute(client, 'commit');
     const changed = new Set(rows.map((row) => row[0] ?? ''));
     return [...fingerprints.keys()].filter((name) => changed.has(name));
-  } catch (error) {
-    await execute(client, 'rollback').catch(() => undefined);
-    throw error;
-  }
+  });
 }
 
 /** All rows of the entity come from the mapping that is running. */

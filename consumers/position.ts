@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { execute, textRows } from '../connectors/postgres/connection.ts';
 import { qualified } from '../connectors/postgres/sql.ts';
+import { inTransaction } from '../connectors/postgres/transaction.ts';
 import type { StoredStream } from '../connectors/postgres/judge-slot.ts';
 import { TandemError } from '../core/errors.ts';
 import type { Position } from '../core/ports.ts';
@@ -93,8 +94,7 @@ export async function storePosition(
   },
 ): Promise<void> {
   const { stream, slot, systemIdentifier, timeline, consistentPoint } = stored;
-  await execute(client, 'begin');
-  try {
+  await inTransaction(client, async () => {
     // Mirror and chunks belong to one stream: another one would start them over.
     const [other] = await textRows(
       client,
@@ -122,11 +122,7 @@ export async function storePosition(
          state = case when state in ('waiting', 'joining') then 'active' else state end`,
     );
     await execute(client, 'update tandem.entity set derived_at = null');
-    await execute(client, 'commit');
-  } catch (error) {
-    await execute(client, 'rollback');
-    throw error;
-  }
+  });
 }
 
 /**

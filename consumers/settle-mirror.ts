@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { readCatalog } from '../connectors/postgres/catalog.ts';
 import { execute, statementError } from '../connectors/postgres/connection.ts';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
+import { inTransaction } from '../connectors/postgres/transaction.ts';
 import type { Observer } from '../core/ports.ts';
 import type { MirrorTable } from '../core/mirror-table.ts';
 import { keptColumns } from './mirror-schema.ts';
@@ -55,12 +56,11 @@ export async function settleTable(
   announce(plan, record, observer);
   const start = Date.now();
   try {
-    await execute(target, 'begin');
-    for (const statement of plan.statements) await execute(target, statement);
-    await recordPlan(target, plan, record, isStreaming);
-    await execute(target, 'commit');
+    await inTransaction(target, async () => {
+      for (const statement of plan.statements) await execute(target, statement);
+      await recordPlan(target, plan, record, isStreaming);
+    });
   } catch (error) {
-    await execute(target, 'rollback').catch(() => undefined);
     throw statementError('target', error, `settle the mirror of ${plan.name}`);
   }
   if (plan.widened.length === 0) return;

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { execute } from '../../connectors/postgres/connection.ts';
+import { inTransaction } from '../../connectors/postgres/transaction.ts';
 import { acceptRoots } from '../../consumers/accepted.ts';
 import { lockEntity } from '../../consumers/locks.ts';
 import type { Entity } from '../../core/entity.ts';
@@ -140,21 +140,16 @@ async function acceptAndTell(
   },
 ): Promise<ExitCode> {
   const { entity, keys, code, reason } = decision;
-  await execute(target, 'begin');
-  try {
+  const accepted = await inTransaction(target, async () => {
     await lockEntity(target, entity.name);
     const isCounted = entity.kind === 'derived';
-    const accepted = await acceptRoots(target, {
+    return await acceptRoots(target, {
       ...{ entity: entity.name, keys, code, reason, isCounted },
     });
-    await execute(target, 'commit');
-    const codes = [...new Set(accepted.map((it) => it.code))].join(', ');
-    context.out.line(
-      `accepted ${formatCount(accepted.length)} of ${entity.name} (${codes}); see: tandem quarantine list --accepted`,
-    );
-    return EXIT.ok;
-  } catch (error) {
-    await execute(target, 'rollback').catch(() => undefined);
-    throw error;
-  }
+  });
+  const codes = [...new Set(accepted.map((it) => it.code))].join(', ');
+  context.out.line(
+    `accepted ${formatCount(accepted.length)} of ${entity.name} (${codes}); see: tandem quarantine list --accepted`,
+  );
+  return EXIT.ok;
 }

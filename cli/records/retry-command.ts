@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { execute } from '../../connectors/postgres/connection.ts';
+import { inTransaction } from '../../connectors/postgres/transaction.ts';
 import { withdrawAccepted } from '../../consumers/accepted.ts';
 import { inactiveEntities } from '../../consumers/entity-state.ts';
 import { addJob, areOpen } from '../../consumers/jobs.ts';
@@ -221,10 +221,9 @@ async function addJobs(
   list: RecordListName,
   wanted: readonly Wanted[],
 ): Promise<string[]> {
-  const ids: string[] = [];
   const inOrder = [...wanted].sort((a, b) => (a.entity.name < b.entity.name ? -1 : 1));
-  await execute(target, 'begin');
-  try {
+  return await inTransaction(target, async () => {
+    const ids: string[] = [];
     for (const { entity, keys } of inOrder) {
       if (list === 'quarantine') {
         await lockEntity(target, entity.name);
@@ -233,12 +232,8 @@ async function addJobs(
       const job = { entity: entity.name, usage: null, values: keys, reason: 'asked for' };
       ids.push(await addJob(target, job));
     }
-    await execute(target, 'commit');
     return ids;
-  } catch (error) {
-    await execute(target, 'rollback').catch(() => undefined);
-    throw error;
-  }
+  });
 }
 
 /** Too many of the rows were refused again: nobody takes the job until the entity goes on. */

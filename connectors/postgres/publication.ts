@@ -3,6 +3,7 @@ import type { MirrorTable } from '../../core/mirror-table.ts';
 import { catalogName, readCatalog, type Catalog, type TableName } from './catalog.ts';
 import { statementError, textRows } from './connection.ts';
 import { ident, qualified } from './sql.ts';
+import { inTransaction } from './transaction.ts';
 
 /** A table in a publication. */
 export type PublishedTable = TableName & {
@@ -215,12 +216,11 @@ export async function ensurePublication(
   const statements = await planPublication(client, options);
   if (statements.length === 0) return statements;
   try {
-    await client.query('begin');
-    for (const statement of statements) await client.query(statement);
-    await client.query('commit');
+    await inTransaction(client, async () => {
+      for (const statement of statements) await client.query(statement);
+    });
     return statements;
   } catch (error) {
-    await client.query('rollback').catch(() => undefined);
     throw statementError('source', error, `publication ${options.name}`);
   }
 }
