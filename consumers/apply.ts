@@ -1,5 +1,5 @@
 import { execute, statementError, preparedRows } from '../connectors/postgres/connection.ts';
-import type { TandemError, ErrorCode } from '../core/errors.ts';
+import { TandemError, type ErrorCode } from '../core/errors.ts';
 import type { Batch, Position } from '../core/ports.ts';
 import { parseLsn, type Lsn } from '../core/version.ts';
 import type { ApplyContext } from './apply-context.ts';
@@ -83,36 +83,37 @@ export class Applier {
    */
   async apply(batch: Batch): Promise<boolean> {
     const isAlone = this.#open === null && batch.complete;
-    try {
-      return await this.#attempt(batch, !isAlone);
-    } catch (error) {
-      const named = await this.#rollBack(error);
-      // A refused row, or a parent that somebody removed: the same again, row by row where needed.
-      if (!isAlone || !MAY_BE_ONE_ROW.has(named.code)) throw named;
-      this.#parts.derivation.forget();
-      const facts = { error: named.message };
-      this.#context.observer.event('batch refused, narrowing down', facts, 'warn');
-    }
-    try {
-      return await this.#attempt(batch, true);
-    } catch (error) {
-      throw await this.#rollBack(error);
-    }
+    // What came before in the transaction in hand is not there any more to be done again.
+    return isAlone
+      ? await this.#narrowing((carefully) => this.#attempt(batch, carefully))
+      : await this.#orNothing(() => this.#attempt(batch, true));
   }
 
   /** Does one portion of the oldest job. False: there is none that this process could take. */
   async runJob(): Promise<boolean> {
+    return await this.#narrowing((carefully) => this.#portion(carefully));
+  }
+
+  /**
+   * A transaction, tried without savepoints first. Behind its failure a refused row may stand, or a
+   * parent that somebody removed: then the same again, row by row where needed.
+   */
+  async #narrowing(attempt: (carefully: boolean) => Promise<boolean>): Promise<boolean> {
     try {
-      return await this.#portion(false);
+      return await this.#orNothing(() => attempt(false));
     } catch (error) {
-      const named = await this.#rollBack(error);
-      if (!MAY_BE_ONE_ROW.has(named.code)) throw named;
+      if (!(error instanceof TandemError) || !MAY_BE_ONE_ROW.has(error.code)) throw error;
       this.#parts.derivation.forget();
-      const facts = { error: named.message };
+      const facts = { error: error.message };
       this.#context.observer.event('batch refused, narrowing down', facts, 'warn');
     }
+    return await this.#orNothing(() => attempt(true));
+  }
+
+  /** Nothing of `work` stays where it fails, and its failure has a name. */
+  async #orNothing<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#portion(true);
+      return await work();
     } catch (error) {
       throw await this.#rollBack(error);
     }
@@ -141,7 +142,7 @@ export class Applier {
     const { client, options } = this.#context;
     const { fence, merging, derivation } = this.#parts;
     const { table, events, ahead } = mending;
-    try {
+    return await this.#orNothing(async () => {
       await execute(client, 'begin');
       // First, as in every transaction that writes: batches and jobs wait for it.
       const position = parseLsn(await fence.keepOut());
@@ -159,9 +160,7 @@ export class Applier {
       this.#committed(tx);
       this.#context.observer.event('mended', { table: table.name, rows: events.length });
       return null;
-    } catch (error) {
-      throw await this.#rollBack(error);
-    }
+    });
   }
 
   async #whyNotMend({ table, barrier, sourceEnd }: Mending, position: Lsn): Promise<string | null> {
@@ -179,13 +178,11 @@ export class Applier {
   /** Wakes what waits for rows that are there: they came by another way than a batch or a job. */
   async wakeWaiting(): Promise<void> {
     const { client } = this.#context;
-    try {
+    await this.#orNothing(async () => {
       await execute(client, 'begin');
       await this.#parts.jobs.wakeWaiting();
       await execute(client, 'commit');
-    } catch (error) {
-      throw await this.#rollBack(error);
-    }
+    });
   }
 
   async #attempt(batch: Batch, carefully: boolean): Promise<boolean> {
