@@ -3,7 +3,7 @@ import { statementError, textRows } from '../connectors/postgres/connection.ts';
 import { arrayLiteral, ident, literal } from '../connectors/postgres/sql.ts';
 import { inTransaction } from '../connectors/postgres/transaction.ts';
 import { keysBehind, rootTable } from '../consumers/affected.ts';
-import { addJob } from '../consumers/jobs.ts';
+import { addRootJobs } from '../consumers/jobs.ts';
 import { isInteger, legacyKey } from '../consumers/map-roots.ts';
 import { mirrorName } from '../consumers/mirror-schema.ts';
 import type { Model } from '../consumers/model.ts';
@@ -84,22 +84,13 @@ async function settleTable(
       await client.query(`delete from ${targetName(name)} where id = any($1::uuid[])`, [
         arrayLiteral([...unbearable]),
       ]);
-      for (let i = 0; i < keys.length; i += JOB_KEYS) {
-        await addJob(client, {
-          entity: entity.name,
-          usage: null,
-          values: keys.slice(i, i + JOB_KEYS),
-          reason: 'a parent is missing',
-        });
-      }
+      await addRootJobs(client, entity.name, keys, 'a parent is missing');
     });
   } catch (error) {
     throw statementError('target', error, 'settle references');
   }
   return unbearable.size > 0;
 }
-
-const JOB_KEYS = 10_000;
 
 /** Which rows of the table are the entity's: a condition on `child`, and its parameters. */
 function rowsOf(entity: DerivedEntity, table: string): readonly [string, ...string[]] {
@@ -149,6 +140,8 @@ function idArguments(key: readonly MirrorColumn[]): string | null {
   return key.map(({ name }) => `${ident(name)}::${type}`).join(', ');
 }
 
+const PAGE_ROWS = 10_000;
+
 /** The keys that have one of these ids, by computing the id of every root. */
 async function searchedKeys(
   client: pg.ClientBase,
@@ -158,9 +151,9 @@ async function searchedKeys(
 ): Promise<string[]> {
   const found: string[] = [];
   for (let after: string | null = null; ;) {
-    const page: string[] = await keysBehind(client, root, after, JOB_KEYS);
+    const page: string[] = await keysBehind(client, root, after, PAGE_ROWS);
     found.push(...page.filter((key) => ids.has(uuidOf(entity.identity, legacyKey(root, key)))));
-    if (page.length < JOB_KEYS) return found;
+    if (page.length < PAGE_ROWS) return found;
     after = page.at(-1) ?? null;
   }
 }

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { inactiveEntities } from '../monitoring/entity-states.ts';
+import type { JobsFate } from './await-jobs.ts';
 import { EXIT, type Context, type ExitCode, type Flags, type Option } from './command.ts';
 import { textFlag } from './records/list-command.ts';
 import { inactiveText } from './status-lines.ts';
@@ -27,8 +28,9 @@ export function waitOf(context: Context, flags: Flags): Wait | null {
 export async function reportJobs(
   context: Context,
   target: pg.ClientBase,
-  asked: Wait & {
-    readonly fate: 'done' | 'left' | 'stopped';
+  asked: {
+    readonly timeoutMs: number;
+    readonly fate: JobsFate;
     readonly entities: readonly string[];
   },
 ): Promise<ExitCode> {
@@ -37,11 +39,10 @@ export async function reportJobs(
     case 'done':
       context.out.line(`derived again: ${what}`);
       return EXIT.ok;
-    case 'left': {
-      if (!asked.waits) {
-        context.out.line(`left to the process that streams: ${what}; see: tandem status`);
-        return EXIT.ok;
-      }
+    case 'left':
+      context.out.line(`left to the process that streams: ${what}; see: tandem status`);
+      return EXIT.ok;
+    case 'open': {
       const waited = Number.isFinite(asked.timeoutMs)
         ? ` after ${formatSeconds(asked.timeoutMs / 1000)}`
         : '';

@@ -80,27 +80,31 @@ export async function addJobs(
   return await inTransaction(client, async () => {
     const ids: string[] = [];
     for (const { entity, keys } of wanted) {
-      const parts = keys === null ? [null] : slicesOf(keys);
-      for (const values of parts) {
-        ids.push(await addJob(client, { entity, usage: null, values, reason }));
-      }
+      if (keys !== null) ids.push(...(await addRootJobs(client, entity, keys, reason)));
+      else ids.push(await addJob(client, { entity, usage: null, values: null, reason }));
     }
     return ids;
   });
+}
+
+/** Records jobs for roots of an entity, in the transaction of whoever asks. */
+export async function addRootJobs(
+  client: pg.ClientBase,
+  entity: string,
+  keys: readonly string[],
+  reason: string,
+): Promise<string[]> {
+  const ids: string[] = [];
+  for (const values of slicesOf(keys)) {
+    ids.push(await addJob(client, { entity, usage: null, values, reason }));
+  }
+  return ids;
 }
 
 const slicesOf = (keys: readonly string[]): (readonly string[])[] =>
   Array.from({ length: Math.ceil(keys.length / JOB_KEYS) }, (_, i) =>
     keys.slice(i * JOB_KEYS, (i + 1) * JOB_KEYS),
   );
-
-/** Whether one of these jobs is not done. */
-export async function areOpen(client: pg.ClientBase, ids: readonly string[]): Promise<boolean> {
-  const rows = await textRows(client, 'select id from tandem.job where id = any($1::bigint[])', [
-    arrayLiteral(ids),
-  ]);
-  return rows.length > 0;
-}
 
 /**
  * The oldest job of an active entity, locked; null where there is none or another process has it.

@@ -60,7 +60,8 @@ export const reprocess: Command = {
       const jobs = await addJobs(target, some, 'asked for');
       const fate = await finishJobs(context, { engine, target }, { jobs, ...wait });
       return reportJobs(context, target, {
-        ...{ fate, ...wait },
+        fate,
+        timeoutMs: wait.timeoutMs,
         entities: some.map(({ entity }) => entity),
       });
     });

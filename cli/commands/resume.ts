@@ -48,7 +48,7 @@ export const resume: Command = {
       const left = await engine.remaining();
       if (jobs.length === 0 || left.tables.length + left.entities.length > 0) return EXIT.ok;
       const fate = await finishJobs(context, { engine, target }, { jobs, ...wait });
-      return reportJobs(context, target, { fate, entities, ...wait });
+      return reportJobs(context, target, { fate, entities, timeoutMs: wait.timeoutMs });
     });
   },
 };

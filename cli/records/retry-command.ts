@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { inTransaction } from '../../connectors/postgres/transaction.ts';
 import { withdrawAccepted } from '../../consumers/accepted.ts';
 import { inactiveEntities } from '../../consumers/entity-state.ts';
-import { addJob, areOpen } from '../../consumers/jobs.ts';
+import { addRootJobs } from '../../consumers/jobs.ts';
 import { lockEntity } from '../../consumers/locks.ts';
 import type { Entity } from '../../core/entity.ts';
 import {
@@ -11,6 +11,7 @@ import {
   whereabouts,
   type RecordListName,
 } from '../../monitoring/record-list.ts';
+import { awaitJobs } from '../await-jobs.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode } from '../command.ts';
 import { Engine } from '../engine.ts';
@@ -177,18 +178,12 @@ async function retry(
     context.notes.line('next:  tandem run, or tandem backfill');
     return EXIT.failure;
   }
-  const ids = await addJobs(target, list, wanted);
-  const isDone = async () => !(await areOpen(target, ids));
-  const signal = context.stopSignal();
-  const reader = await engine.readerPid();
+  const jobs = await addJobs(target, list, wanted);
   const start = Date.now();
-  const isOver = async () =>
-    signal.aborted || (await isDone()) || (await isStopped(target, wanted));
-  if (reader === null) await engine.runJobs(isOver);
-  if (reader === null || waits) {
-    // Also where a process began to stream while it was done here: the jobs are that one's then.
-    while (!(await isOver()) && Date.now() - start < timeoutMs) await systemClock.sleep(50, signal);
-  } else {
+  const signal = context.stopSignal();
+  const asked = { jobs, waits, timeoutMs, hereMs: Infinity, signal };
+  const outcome = await awaitJobs(engine, target, asked);
+  if (outcome === 'left') {
     const text = wanted.map(({ entity, keys }) => `${keys.length} of ${entity.name}`).join(', ');
     print([], `left to the process that streams: ${text}; see: tandem ${list} list`);
     return EXIT.ok;
@@ -202,7 +197,7 @@ async function retry(
     });
   }
   print(fates, null);
-  if (await isDone()) return EXIT.ok;
+  if (outcome === 'done') return EXIT.ok;
   const waited = formatSeconds((Date.now() - start) / 1000);
   context.notes.line(`not done after ${waited}: the job is open; see: tandem status`);
   return EXIT.notYet;
@@ -229,15 +224,8 @@ async function addJobs(
         await lockEntity(target, entity.name);
         await withdrawAccepted(target, entity.name, keys);
       }
-      const job = { entity: entity.name, usage: null, values: keys, reason: 'asked for' };
-      ids.push(await addJob(target, job));
+      ids.push(...(await addRootJobs(target, entity.name, keys, 'asked for')));
     }
     return ids;
   });
-}
-
-/** Too many of the rows were refused again: nobody takes the job until the entity goes on. */
-async function isStopped(target: pg.Client, wanted: readonly Wanted[]): Promise<boolean> {
-  const inactive = await inactiveEntities(target);
-  return wanted.some(({ entity }) => inactive.has(entity.name));
 }

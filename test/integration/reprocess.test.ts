@@ -201,3 +201,11 @@ test('bad input is named, and nothing is done', async () => {
   }
   expect(await pair.target.query('select id from tandem.job')).toEqual([]);
 });
+
+test('what takes too long is said to be open, not left to a process that is not there', async () => {
+  await using pair = await freshPair();
+  using work = await controlWorkplace(pair);
+  const found = await work.run('reprocess', '--entity', 'office', '--timeout', '0s');
+  const err = expect.stringContaining('the job is open') as unknown;
+  expect(found).toMatchObject({ code: 3, out: '', err });
+});
