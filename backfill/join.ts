@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { writersGone } from '../connectors/postgres/barrier.ts';
-import { openClient, type Database } from '../connectors/postgres/connection.ts';
+import { withBoth } from '../connectors/postgres/pair.ts';
 import { inTransaction } from '../connectors/postgres/transaction.ts';
 import {
   deriveByJobs,
@@ -28,9 +28,8 @@ export async function awaitJoin(
   names: readonly string[],
   ready: () => void,
 ): Promise<void> {
-  const { source, target, observer, clock, signal } = context;
-  const [from, to] = await openBoth(source, target);
-  try {
+  const { observer, clock, signal } = context;
+  await withBoth(context, 'join', async (source, target) => {
     const join = async (table: string) => {
       const waiting = (pids: readonly string[]) =>
         observer.event(
@@ -38,14 +37,12 @@ export async function awaitJoin(
           { table, pids: pids.join(' ') },
           'warn',
         );
-      await writersGone(from, splitTableName(table), { clock, signal, waiting });
-      await mayJoin(to, table);
+      await writersGone(source, splitTableName(table), { clock, signal, waiting });
+      await mayJoin(target, table);
       ready();
     };
     await Promise.all(names.map(join));
-  } finally {
-    await Promise.allSettled([from.end(), to.end()]);
-  }
+  });
 }
 
 /**
@@ -95,14 +92,4 @@ async function activate(
     await deriveByJobs(target, names);
     await settleEntities(target, mapping, new Set([name]));
   });
-}
-
-async function openBoth(source: Database, target: Database): Promise<[pg.Client, pg.Client]> {
-  const from = await openClient(source, 'join');
-  try {
-    return [from, await openClient(target, 'join')];
-  } catch (error) {
-    await from.end();
-    throw error;
-  }
 }

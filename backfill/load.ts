@@ -1,14 +1,10 @@
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
-import {
-  openClient,
-  statementError,
-  textRows,
-  type Database,
-} from '../connectors/postgres/connection.ts';
+import { statementError, textRows, type Database } from '../connectors/postgres/connection.ts';
 import { barrier } from '../connectors/postgres/barrier.ts';
 import { rangeCondition, sourceName } from '../connectors/postgres/key-range.ts';
+import { closePair, openPair, type Pair } from '../connectors/postgres/pair.ts';
 import { ident, literal } from '../connectors/postgres/sql.ts';
 import { inTransaction } from '../connectors/postgres/transaction.ts';
 import { lockTables } from '../consumers/locks.ts';
@@ -53,7 +49,6 @@ export type Beside = {
   readonly finished: (target: pg.Client, table: MirrorTable, readUntil: string) => Promise<void>;
 };
 
-type Pair = { readonly source: pg.Client; readonly target: pg.Client };
 type Task = { readonly table: MirrorTable; readonly chunk: Chunk };
 
 /**
@@ -62,7 +57,7 @@ type Task = { readonly table: MirrorTable; readonly chunk: Chunk };
  * replayed from the slot's start, heals what a chunk saw too early.
  */
 export async function loadMirror(context: LoadContext): Promise<void> {
-  const control = await openPair(context);
+  const control = await openPair(context, 'load');
   try {
     const open: MirrorTable[] = [];
     for (const table of context.tables) {
@@ -79,7 +74,7 @@ export async function loadMirror(context: LoadContext): Promise<void> {
       items: tasks,
       workers: context.workers,
       signal: context.signal,
-      open: () => openPair(context),
+      open: () => openPair(context, 'load'),
       close: closePair,
       async run(pair, { table, chunk }) {
         const rows = await loadChunk(context, pair, table, chunk);
@@ -102,20 +97,6 @@ export async function loadMirror(context: LoadContext): Promise<void> {
   } finally {
     await closePair(control);
   }
-}
-
-async function openPair({ source, target }: LoadContext): Promise<Pair> {
-  const client = await openClient(source, 'load');
-  try {
-    return { source: client, target: await openClient(target, 'load') };
-  } catch (error) {
-    await client.end();
-    throw error;
-  }
-}
-
-async function closePair(pair: Pair): Promise<void> {
-  await Promise.allSettled([pair.source.end(), pair.target.end()]);
 }
 
 async function isLoaded(target: pg.ClientBase, table: MirrorTable): Promise<boolean> {

@@ -1,11 +1,12 @@
 import { awaitJoin, joinTables, type JoinContext } from '../backfill/join.ts';
 import { Doorbell } from '../connectors/postgres/doorbell.ts';
+import { withBoth } from '../connectors/postgres/pair.ts';
 import { isDone, isHarmless, plansFor, settleTable } from '../consumers/settle-mirror.ts';
 import { readTableRecords } from '../consumers/table-state.ts';
 import { TandemError } from '../core/errors.ts';
 import type { EngineContext } from './engine.ts';
 import { keepsVanished, stopJoin } from './set-table-aside.ts';
-import { sourceFacts, withBoth, type Settled } from './settle.ts';
+import { sourceFacts, type Settled } from './settle.ts';
 
 const CHECK_MS = 30_000;
 

@@ -3,6 +3,7 @@ import { PostgresSourceReader } from '../connectors/postgres/barrier.ts';
 import { openClient, statementError, withClient } from '../connectors/postgres/connection.ts';
 import { runHeartbeat } from '../connectors/postgres/heartbeat.ts';
 import { judgeSlot } from '../connectors/postgres/judge-slot.ts';
+import { withBoth } from '../connectors/postgres/pair.ts';
 import { PostgresSource } from '../connectors/postgres/replication-source.ts';
 import { readSlot } from '../connectors/postgres/slot.ts';
 import { clockAheadMs } from '../connectors/postgres/source-clock.ts';
@@ -32,7 +33,7 @@ import { withinMemory } from './memory-guard.ts';
 import { MappingWatch } from './mapping-watch.ts';
 import { readStream } from './read-stream.ts';
 import { setTableAside } from './set-table-aside.ts';
-import { settleTables, withBoth, type Settled } from './settle.ts';
+import { settleTables, type Settled } from './settle.ts';
 
 export type EngineContext = {
   readonly config: Config;
@@ -257,8 +258,7 @@ export class Engine {
 
   async #session(onDescribed: () => void): Promise<Session> {
     const { config, observer, clock } = this.#context;
-    const client = await openClient(config.source, 'slot');
-    await requireNoReader(this.#context, client).finally(() => client.end());
+    await withClient(config.source, 'slot', (client) => requireNoReader(this.#context, client));
     const { applier, close } = await this.#applier();
     try {
       // The process before may have moved it since, fed by another server even: judge what counts.

@@ -1,10 +1,11 @@
+import { withBoth } from '../connectors/postgres/pair.ts';
 import { inTransaction } from '../connectors/postgres/transaction.ts';
 import { plansFor } from '../consumers/settle-mirror.ts';
 import { readAnew, readTableRecords, stopTable } from '../consumers/table-state.ts';
 import { TandemError } from '../core/errors.ts';
 import { truncateAction } from '../core/truncate-policy.ts';
 import type { EngineContext } from './engine.ts';
-import { sourceFacts, withBoth, type Settled } from './settle.ts';
+import { sourceFacts, type Settled } from './settle.ts';
 
 /**
  * Deals with a failure of the stream that is about a table and not about the rest: records what is

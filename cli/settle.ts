@@ -1,6 +1,5 @@
 import type pg from 'pg';
 import { readCatalog } from '../connectors/postgres/catalog.ts';
-import { openClient } from '../connectors/postgres/connection.ts';
 import { unpublishedTables } from '../connectors/postgres/publication.ts';
 import { plansFor, settleMirror, type SettleFacts } from '../consumers/settle-mirror.ts';
 import {
@@ -109,23 +108,4 @@ export async function sourceFacts(
     unpublished: await unpublishedTables(source, { name: publication, tables }),
     isStart,
   };
-}
-
-/** A session of each database, for as long as `work` takes. */
-export async function withBoth<T>(
-  config: Config,
-  purpose: string,
-  work: (source: pg.Client, target: pg.Client) => Promise<T>,
-): Promise<T> {
-  const source = await openClient(config.source, purpose);
-  try {
-    const target = await openClient(config.target, purpose);
-    try {
-      return await work(source, target);
-    } finally {
-      await target.end();
-    }
-  } finally {
-    await source.end();
-  }
 }

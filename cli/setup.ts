@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type pg from 'pg';
-import { openClient, statementError, textRows } from '../connectors/postgres/connection.ts';
+import { statementError, textRows, withClient } from '../connectors/postgres/connection.ts';
 import { judgeSlot } from '../connectors/postgres/judge-slot.ts';
+import { withBoth } from '../connectors/postgres/pair.ts';
 import {
   ensurePublication,
   planPublication,
@@ -143,19 +144,11 @@ async function withSessions(
   config: Config,
   work: (sessions: Sessions) => Promise<void>,
 ): Promise<void> {
-  const source = await openClient(config.source, 'setup');
-  try {
-    const target = await openClient(config.target, 'setup');
-    try {
-      const identity = await identifySource(source);
-      await refuseSame(source, target, identity);
-      await work({ source, target, identity });
-    } finally {
-      await target.end();
-    }
-  } finally {
-    await source.end();
-  }
+  await withBoth(config, 'setup', async (source, target) => {
+    const identity = await identifySource(source);
+    await refuseSame(source, target, identity);
+    await work({ source, target, identity });
+  });
 }
 
 async function refuseSame(
@@ -350,14 +343,11 @@ async function createPatiently({ config, waiting }: SetupOptions, source: pg.Cli
 }
 
 async function writers(config: Config): Promise<readonly number[]> {
-  const client = await openClient(config.source, 'setup');
-  try {
+  return await withClient(config.source, 'setup', async (client) => {
     const rows = await textRows(
       client,
       `select pid from pg_stat_activity where backend_xid is not null order by xact_start`,
     );
     return rows.map(([pid]) => Number(pid));
-  } finally {
-    await client.end();
-  }
+  });
 }

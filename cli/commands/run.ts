@@ -1,3 +1,4 @@
+import { withBoth } from '../../connectors/postgres/pair.ts';
 import type { Observer } from '../../core/ports.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context } from '../command.ts';
@@ -5,7 +6,6 @@ import type { Config } from '../config.ts';
 import { keepRunning } from '../keep-running.ts';
 import type { LoadedMapping } from '../load-mapping.ts';
 import { persist } from '../persist.ts';
-import { withBoth } from '../settle.ts';
 import { setUp, type SetupOptions } from '../setup.ts';
 import { verifyBeside } from '../verify-beside.ts';
 import { withMetrics } from '../with-metrics.ts';

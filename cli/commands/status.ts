@@ -1,5 +1,4 @@
-import type pg from 'pg';
-import { openClient } from '../../connectors/postgres/connection.ts';
+import { withBoth, type Pair } from '../../connectors/postgres/pair.ts';
 import { runOneHeartbeat } from '../one-heartbeat.ts';
 import { hasCaughtUp, sourceEnd, wantedOf } from '../../monitoring/lag.ts';
 import { readStatus, type Status } from '../../monitoring/status.ts';
@@ -29,23 +28,13 @@ export const status: Command = {
       return EXIT.usage;
     }
     const config = await context.config();
-    const source = await openClient(config.source, 'status');
-    try {
-      const target = await openClient(config.target, 'status');
-      try {
-        const pair = { source, target };
-        if (flags['caughtUp'] === true) return await waitUntilCaughtUp(context, pair, timeoutMs);
-        return await show(context, pair, flags);
-      } finally {
-        await target.end();
-      }
-    } finally {
-      await source.end();
-    }
+    return await withBoth(config, 'status', async (source, target) => {
+      const pair = { source, target };
+      if (flags['caughtUp'] === true) return await waitUntilCaughtUp(context, pair, timeoutMs);
+      return await show(context, pair, flags);
+    });
   },
 };
-
-type Pair = { readonly source: pg.Client; readonly target: pg.Client };
 
 async function show(context: Context, pair: Pair, flags: Flags): Promise<ExitCode> {
   const isWatched = flags['watch'] === true;

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { PostgresSourceReader } from '../../connectors/postgres/barrier.ts';
-import { openClient, textRows, type Database } from '../../connectors/postgres/connection.ts';
+import { textRows, type Database } from '../../connectors/postgres/connection.ts';
 import { sourceName } from '../../connectors/postgres/key-range.ts';
+import { withBoth } from '../../connectors/postgres/pair.ts';
 import { arrayLiteral } from '../../connectors/postgres/sql.ts';
 import { identifySource } from '../../connectors/postgres/source-identity.ts';
 import { readPosition } from '../../consumers/position.ts';
@@ -95,9 +96,7 @@ const PATIENCE_MS = 30_000;
  */
 export async function verifyMirror(options: VerifyMirrorOptions): Promise<MirrorProof> {
   const { clock, patienceMs = PATIENCE_MS, signal } = options;
-  const source = await openClient(options.source, 'verify');
-  try {
-    const target = await openClient(options.target, 'verify');
+  return await withBoth(options, 'verify', async (source, target) => {
     const reader = new PostgresSourceReader({
       ...{ database: options.source, clock, signal, timeoutMs: patienceMs },
     });
@@ -113,11 +112,9 @@ export async function verifyMirror(options: VerifyMirrorOptions): Promise<Mirror
       };
       return await verifyAll(options, context);
     } finally {
-      await Promise.allSettled([reader.close(), target.end()]);
+      await reader.close();
     }
-  } finally {
-    await source.end();
-  }
+  });
 }
 
 async function compareIdentity(
