@@ -44,6 +44,16 @@ const REFERENCE = `
     first_seen_at timestamptz not null default now(),
     primary key (entity, root_key, target_table, target_id, target_column)`;
 
+/** A root at the version that was refused, and why. */
+const REFUSED = `
+    entity text not null,
+    root_key text not null,
+    source_table text not null,
+    source_commit_lsn pg_lsn not null,
+    source_change_lsn pg_lsn not null,
+    error_class text not null,
+    message text not null,`;
+
 const TABLES: readonly string[] = [
   `create table if not exists tandem.position (
     stream text primary key,
@@ -131,27 +141,13 @@ const TABLES: readonly string[] = [
     rule text not null,
     primary key (entity, root_key)
   )`,
-  `create table if not exists tandem.quarantine (
-    entity text not null,
-    root_key text not null,
-    source_table text not null,
-    source_commit_lsn pg_lsn not null,
-    source_change_lsn pg_lsn not null,
-    error_class text not null,
-    message text not null,
+  `create table if not exists tandem.quarantine (${REFUSED}
     attempts integer not null default 1,
     first_seen_at timestamptz not null default now(),
     last_tried_at timestamptz not null default now(),
     primary key (entity, root_key)
   )`,
-  `create table if not exists tandem.accepted (
-    entity text not null,
-    root_key text not null,
-    source_table text not null,
-    source_commit_lsn pg_lsn not null,
-    source_change_lsn pg_lsn not null,
-    error_class text not null,
-    message text not null,
+  `create table if not exists tandem.accepted (${REFUSED}
     attempts integer not null,
     first_seen_at timestamptz not null,
     reason text not null,
