@@ -8,7 +8,7 @@ import {
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import type { Applier } from '../consumers/apply.ts';
 import { Deriver } from '../consumers/derive.ts';
-import { inactiveEntities } from '../consumers/entity-state.ts';
+import { inactiveStates } from '../consumers/entity-state.ts';
 import { addJob, openJobs } from '../consumers/jobs.ts';
 import type { Model } from '../consumers/model.ts';
 import { targetName } from '../consumers/write-rows.ts';
@@ -114,7 +114,7 @@ async function deriveAll(
 ): Promise<void> {
   const { model, target, observer } = context;
   // One that is paused or stopped is derived when it resumes; it may have stopped half way.
-  const inactive = await inactiveEntities(client);
+  const inactive = await inactiveStates(client);
   const active = entities.filter((entity) => !inactive.has(entity.name));
   const bulk: DerivedEntity[] = [];
   for (const entity of active) if (await isFresh(client, entity)) bulk.push(entity);

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { inactiveEntities } from '../consumers/entity-state.ts';
+import { inactiveStates } from '../consumers/entity-state.ts';
 import { jobProgress, type JobProgress } from '../consumers/jobs.ts';
 import { systemClock } from './clock.ts';
 import type { Engine } from './engine.ts';
@@ -52,6 +52,6 @@ async function fateOf(
   open: readonly JobProgress[],
 ): Promise<'done' | 'open' | 'stopped'> {
   if (open.length === 0) return 'done';
-  const inactive = await inactiveEntities(target);
+  const inactive = await inactiveStates(target);
   return open.every(({ entity }) => inactive.has(entity)) ? 'stopped' : 'open';
 }

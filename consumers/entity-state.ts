@@ -7,8 +7,8 @@ import { addJob } from './jobs.ts';
 /** `paused` by a person, `stopped` because too many of its rows were refused. */
 export type EntityState = 'active' | 'paused' | 'stopped';
 
-/** Which entities are not derived at present; their mirror tables go on. */
-export async function inactiveEntities(client: pg.ClientBase): Promise<Map<string, EntityState>> {
+/** By entity that is not derived at present, its state; their mirror tables go on. */
+export async function inactiveStates(client: pg.ClientBase): Promise<Map<string, EntityState>> {
   const rows = await textRows(
     client,
     `select name, state from tandem.entity where state <> 'active'`,

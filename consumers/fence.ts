@@ -2,7 +2,7 @@ import { preparedRows } from '../connectors/postgres/connection.ts';
 import { TandemError } from '../core/errors.ts';
 import type { Batch, Position } from '../core/ports.ts';
 import type { ApplyContext } from './apply-context.ts';
-import { inactiveEntities } from './entity-state.ts';
+import { inactiveStates } from './entity-state.ts';
 import type { InactiveEntities } from './inactive-entities.ts';
 
 /**
@@ -60,7 +60,7 @@ export class Fence {
     );
     if (row === undefined) throw new TandemError('NOT_SET_UP', { stream: options.stream });
     // Behind the lock: who pauses an entity holds it while the state changes.
-    this.#inactive.are((await inactiveEntities(client)).keys());
+    this.#inactive.are((await inactiveStates(client)).keys());
     return (row[0] ?? '') as Position;
   }
 

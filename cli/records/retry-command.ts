@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { inTransaction } from '../../connectors/postgres/transaction.ts';
 import { withdrawAccepted } from '../../consumers/accepted.ts';
-import { inactiveEntities } from '../../consumers/entity-state.ts';
+import { inactiveStates } from '../../consumers/entity-state.ts';
 import { addRootJobs } from '../../consumers/jobs.ts';
 import { lockEntity } from '../../consumers/locks.ts';
 import type { Entity } from '../../core/entity.ts';
@@ -138,7 +138,7 @@ async function mayBeDerived(
   target: pg.Client,
   wanted: readonly Wanted[],
 ): Promise<boolean> {
-  const inactive = await inactiveEntities(target);
+  const inactive = await inactiveStates(target);
   for (const { entity } of wanted) {
     const state = inactive.get(entity.name);
     if (state === undefined) continue;
