@@ -1,29 +1,12 @@
 import { ident, literal, qualified } from '../connectors/postgres/sql.ts';
 import type { MirrorColumn, MirrorTable } from '../core/mirror-table.ts';
+import type { WantedTable } from '../core/usage.ts';
 
 /** The twin's quoted name. */
 export const mirrorName = (table: Pick<MirrorTable, 'name'>): string =>
   qualified('legacy', table.name);
 
-/** By table: the columns that relations look rows up by. */
-export type Lookups = ReadonlyMap<string, readonly (readonly string[])[]>;
-
-/**
- * The mirror's tables and the indexes that relations look rows up by. Only the key is not null: a
- * tombstone keeps nothing else. Every statement may be repeated.
- */
-export function mirrorSchemaSql(
-  tables: readonly MirrorTable[],
-  lookups: Lookups,
-): readonly string[] {
-  return tables.flatMap((table) => [
-    createTable(table),
-    ...indexSql(table, lookups).map(({ sql }) => sql),
-    `insert into tandem.mirror (table_name, columns)
-     values (${literal(table.name)}, ${keptColumns(table)}) on conflict do nothing`,
-  ]);
-}
-
+/** Only the key is not null: a tombstone keeps nothing else. */
 export function createTable(table: MirrorTable): string {
   const columns = table.columns.map(
     (column) => `${ident(column.name)} ${column.type}${column.inKey ? ' not null' : ''}`,
@@ -38,12 +21,12 @@ export function createTable(table: MirrorTable): string {
   )`;
 }
 
-/** The indexes of a table, by name. */
+/** The indexes that relations look rows up by, by name. */
 export function indexSql(
   table: MirrorTable,
-  lookups: Lookups,
+  lookups: WantedTable['lookups'],
 ): readonly { readonly name: string; readonly sql: string }[] {
-  return (lookups.get(table.name) ?? []).map((columns) => {
+  return lookups.map((columns) => {
     const name = `${table.name}__${columns.join('_')}`.slice(0, 63);
     const list = columns.map(ident).join(', ');
     return {

@@ -3,14 +3,7 @@ import { judgeTable, type TableVerdict } from '../connectors/postgres/judge-tabl
 import { splitTableName, type MirrorTable } from '../core/mirror-table.ts';
 import { truncateAction, type TruncatePolicy } from '../core/truncate-policy.ts';
 import type { WantedTable } from '../core/usage.ts';
-import {
-  createTable,
-  indexSql,
-  mirrorName,
-  remakeColumn,
-  widenColumn,
-  type Lookups,
-} from './mirror-schema.ts';
+import { createTable, indexSql, mirrorName, remakeColumn, widenColumn } from './mirror-schema.ts';
 import type { StopCause, TableRecord } from './table-state.ts';
 
 /** What is to be done about one mirror table before its changes can be taken. */
@@ -82,7 +75,7 @@ function planTable(facts: MirrorFacts, wanted: WantedTable): TablePlan {
     ...base,
     kind: isNew || remade.length > 0 || isGap(facts, record, name) ? 'read anew' : 'keep',
     table,
-    statements: statementsOf(verdict, twin, new Map([[name, wanted.lookups]])),
+    statements: statementsOf(verdict, twin, wanted.lookups),
     widened: names(widened),
     remade: isNew ? [] : names(remade),
     dropped,
@@ -123,7 +116,7 @@ function isGap(facts: MirrorFacts, record: TableRecord | undefined, name: string
 function statementsOf(
   { table, widened, remade, isNew }: TableVerdict & { readonly kind: 'usable' },
   twin: CatalogTable | undefined,
-  lookups: Lookups,
+  lookups: WantedTable['lookups'],
 ): string[] {
   const indexes = indexSql(table, lookups);
   if (isNew) {

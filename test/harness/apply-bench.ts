@@ -1,18 +1,23 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import type { BackfillContext } from '../../backfill/backfill.ts';
+import { readCatalog } from '../../connectors/postgres/catalog.ts';
 import { openClient, type Database } from '../../connectors/postgres/connection.ts';
-import { mirrorTables } from '../../connectors/postgres/mirror-tables.ts';
 import { Applier } from '../../consumers/apply.ts';
 import type { ApplyOptions } from '../../consumers/apply-context.ts';
 import { controlSchemaSql } from '../../consumers/control-schema.ts';
-import { mirrorSchemaSql } from '../../consumers/mirror-schema.ts';
 import { buildModel, type Model } from '../../consumers/model.ts';
 import { readUntil, storePosition, takeOver } from '../../consumers/position.ts';
+import { settleMirror } from '../../consumers/settle-mirror.ts';
 import { readTargetTables } from '../../consumers/target-tables.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import type { Mapping } from '../../core/entity.ts';
-import type { Cell, Image, MirrorTable } from '../../core/mirror-table.ts';
+import {
+  splitTableName,
+  type Cell,
+  type Image,
+  type MirrorTable,
+} from '../../core/mirror-table.ts';
 import type {
   Batch,
   BatchReport,
@@ -90,6 +95,24 @@ const OPTIONS: ApplyOptions = {
   onTruncate: { otherwise: 'stop', tables: new Map() },
 };
 
+/** The mirror as setup makes it; the publication plays no part here. */
+async function settledMirror(
+  source: pg.Client,
+  target: pg.Client,
+  mapping: Mapping,
+): Promise<readonly MirrorTable[]> {
+  const { tables: wanted } = readUsages(mapping);
+  const facts = {
+    wanted,
+    source: await readCatalog(source, 'source', [...wanted.keys()].map(splitTableName)),
+    onTruncate: { otherwise: 'stop', tables: new Map() },
+    unpublished: new Set<string>(),
+    isStart: true,
+  } as const;
+  const plans = await settleMirror(target, facts, false, new Notes());
+  return plans.flatMap(({ table }) => table ?? []);
+}
+
 /**
  * Two databases with the small schemas, set up but not loaded, and what is needed to feed an
  * `Applier` by hand: no replication, so that changes may arrive in any order.
@@ -123,14 +146,8 @@ export class Bench implements AsyncDisposable {
     const source = await openClient(databaseOf('source', pair.source.connectionString), 'test');
     const target = await openClient(databaseOf('target', pair.target.connectionString), 'test');
     try {
-      const { tables } = readUsages(mapping);
-      const wanted = new Map(
-        [...tables].map(([name, { key, columns }]) => [name, { key, columns: [...columns] }]),
-      );
-      const mirror = [...(await mirrorTables(source, wanted)).values()];
-      const lookups = new Map([...tables].map(([name, { lookups }]) => [name, lookups]));
       for (const sql of controlSchemaSql()) await target.query(sql);
-      for (const sql of mirrorSchemaSql(mirror, lookups)) await target.query(sql);
+      const mirror = await settledMirror(source, target, mapping);
       const bench = new Bench(
         pair,
         buildModel(mapping, mirror, await readTargetTables(target, mapping)),
