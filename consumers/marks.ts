@@ -11,26 +11,21 @@ import { uuidOf } from '../core/uuid.ts';
 import type { MissingParent, Resolved } from './resolve.ts';
 import { rootTable } from './affected.ts';
 
+/** A reference whose parent is missing. */
+const REFERENCE = [
+  'target_table',
+  'target_id',
+  'target_column',
+  'parent_table',
+  'parent_entity',
+  'parent_key',
+  'parent_id',
+] as const;
+
 /** The list tables, and the columns of each behind `entity, root_key`. */
 export const MARKS = {
-  held: [
-    'target_table',
-    'target_id',
-    'target_column',
-    'parent_table',
-    'parent_entity',
-    'parent_key',
-    'parent_id',
-  ],
-  unresolved: [
-    'target_table',
-    'target_id',
-    'target_column',
-    'parent_table',
-    'parent_entity',
-    'parent_key',
-    'parent_id',
-  ],
+  held: REFERENCE,
+  unresolved: REFERENCE,
   excluded: ['rule'],
   quarantine: ['source_table', 'source_commit_lsn', 'source_change_lsn', 'error_class', 'message'],
   issue: ['target_column', 'reason'],
