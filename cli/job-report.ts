@@ -2,9 +2,9 @@ import type pg from 'pg';
 import { inactiveEntities } from '../monitoring/entity-states.ts';
 import type { JobsFate } from './await-jobs.ts';
 import { EXIT, type Context, type ExitCode, type Flags, type Option } from './command.ts';
-import { textFlag } from './records/list-command.ts';
 import { inactiveText } from './status-lines.ts';
-import { formatSeconds, parseDuration } from './units.ts';
+import { timeoutOf } from './timeout-flag.ts';
+import { formatSeconds } from './units.ts';
 
 export const WAIT_OPTIONS: readonly Option[] = [
   { flags: '--wait', help: 'wait for the process that streams to have done it' },
@@ -15,13 +15,8 @@ export type Wait = { readonly waits: boolean; readonly timeoutMs: number };
 
 /** What the options of waiting say; null, after saying so, where they are wrong. */
 export function waitOf(context: Context, flags: Flags): Wait | null {
-  const timeout = textFlag(flags, 'timeout');
-  const timeoutMs = timeout === null ? Infinity : parseDuration(timeout);
-  if (timeoutMs === null) {
-    context.notes.line(`error: --timeout ${timeout} is not a duration, for example 60s or 5m`);
-    return null;
-  }
-  return { waits: flags['wait'] === true, timeoutMs };
+  const timeoutMs = timeoutOf(context, flags, null);
+  return timeoutMs === null ? null : { waits: flags['wait'] === true, timeoutMs };
 }
 
 /** Says what became of jobs of these entities. */

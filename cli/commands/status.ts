@@ -5,7 +5,8 @@ import { readStatus, type Status } from '../../monitoring/status.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode, type Flags } from '../command.ts';
 import { statusLines, type Rates } from '../status-lines.ts';
-import { formatSeconds, parseDuration } from '../units.ts';
+import { timeoutOf } from '../timeout-flag.ts';
+import { formatSeconds } from '../units.ts';
 
 /** `tandem status [--json] [--watch] [--caught-up [--timeout 60s]]`. */
 export const status: Command = {
@@ -21,12 +22,8 @@ export const status: Command = {
   details: 'The rows are counted, not estimated: on millions of rows that takes some seconds.',
 
   async run(context, flags) {
-    const timeout = typeof flags['timeout'] === 'string' ? flags['timeout'] : '60s';
-    const timeoutMs = parseDuration(timeout);
-    if (timeoutMs === null) {
-      context.notes.line(`--timeout ${timeout} is not a duration, for example 60s or 5m`);
-      return EXIT.usage;
-    }
+    const timeoutMs = timeoutOf(context, flags, '60s');
+    if (timeoutMs === null) return EXIT.usage;
     const config = await context.config();
     return await withBoth(config, 'status', async (source, target) => {
       const pair = { source, target };

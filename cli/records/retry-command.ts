@@ -15,9 +15,9 @@ import { awaitJobs } from '../await-jobs.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode } from '../command.ts';
 import { Engine } from '../engine.ts';
-import { formatSeconds, parseDuration } from '../units.ts';
+import { timeoutOf } from '../timeout-flag.ts';
+import { formatSeconds } from '../units.ts';
 import { knownEntity } from './known-entity.ts';
-import { textFlag } from './list-command.ts';
 import { STANDING } from './list-words.ts';
 import { withRecords } from './open-records.ts';
 import { fateLine, type Fate } from './retry-lines.ts';
@@ -45,12 +45,8 @@ export function retryCommand(list: RecordListName): Command {
       (list === 'quarantine' ? '\nA row that was accepted is not accepted any more.' : ''),
 
     async run(context, flags, [name, keys]) {
-      const timeout = textFlag(flags, 'timeout') ?? '60s';
-      const timeoutMs = parseDuration(timeout);
-      if (timeoutMs === null) {
-        context.notes.line(`error: --timeout ${timeout} is not a duration, for example 60s or 5m`);
-        return EXIT.usage;
-      }
+      const timeoutMs = timeoutOf(context, flags, '60s');
+      if (timeoutMs === null) return EXIT.usage;
       const isAll = flags['all'] === true;
       if (isAll === (typeof name === 'string')) {
         context.notes.line('error: name an entity (and keys), or give --all');
