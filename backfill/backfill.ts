@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import {
   openClient,
+  withClient,
   statementError,
   textRows,
   type Database,
@@ -173,12 +174,7 @@ async function wakeWaiting({ applier }: BackfillContext): Promise<void> {
 
 async function rebuild({ target, observer }: BackfillContext, table: string): Promise<void> {
   await restore(target, ['index'], table, observer);
-  const client = await openClient(target, 'analyze');
-  try {
-    await client.query(`analyze ${targetName(table)}`);
-  } finally {
-    await client.end();
-  }
+  await withClient(target, 'analyze', (client) => client.query(`analyze ${targetName(table)}`));
 }
 
 async function deriveByJob(

@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import {
-  openClient,
   statementError,
   textRows,
+  withClient,
   type Database,
 } from '../connectors/postgres/connection.ts';
 import { ident, qualified } from '../connectors/postgres/sql.ts';
@@ -92,8 +92,7 @@ export async function restore(
   table: string | null,
   observer: Observer,
 ): Promise<void> {
-  const client = await openClient(database, 'indexes');
-  try {
+  await withClient(database, 'indexes', async (client) => {
     await client.query(`set maintenance_work_mem = '256MB'`);
     const rows = await textRows(
       client,
@@ -110,9 +109,7 @@ export async function restore(
       const isMine = table === null || isTable(table, item);
       if (isMine && kinds.includes(item.kind)) await restoreOne(client, item, observer);
     }
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 function isTable(name: string, item: Place): boolean {

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { textRows } from '../connectors/postgres/connection.ts';
 import { idSql, keyTextSql } from '../connectors/postgres/root-sql.ts';
 import { qualified } from '../connectors/postgres/sql.ts';
+import { inSnapshot } from '../connectors/postgres/transaction.ts';
 import type { DerivedEntity, Mapping } from '../core/entity.ts';
 import { splitTableName } from '../core/mirror-table.ts';
 import type { KeyForm } from '../core/uuid.ts';
@@ -31,16 +32,13 @@ export type EntityAccount = {
 
 /** The account of every entity, in one snapshot of the target. */
 export async function account(client: pg.ClientBase, mapping: Mapping): Promise<EntityAccount[]> {
-  await client.query('begin transaction isolation level repeatable read, read only');
-  try {
+  return await inSnapshot(client, async () => {
     const derived = mapping.entities.filter((entity) => entity.kind === 'derived');
     const marking = await tablesThatMark(client);
     const accounts: EntityAccount[] = [];
     for (const entity of derived) accounts.push(await accountOf(client, entity, marking));
     return accounts;
-  } finally {
-    await client.query('rollback');
-  }
+  });
 }
 
 /** Tables with a column `deleted_at`: what is gone is marked there, and deleted elsewhere. */

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { textRows } from '../connectors/postgres/connection.ts';
+import { inSnapshot } from '../connectors/postgres/transaction.ts';
 
 /** The lists of what was not simply applied, as `tandem quarantine`, `held` and so on show them. */
 export const RECORD_LISTS = ['quarantine', 'held', 'unresolved', 'issues', 'accepted'] as const;
@@ -105,8 +106,7 @@ export async function readRecords(
   const where = `($1::text is null or entity = $1)
     and ($2::text is null or $2 in (${source.names.join(', ')}))
     and ($3::timestamptz is null or ${source.since} >= $3)`;
-  await client.query('begin transaction isolation level repeatable read, read only');
-  try {
+  return await inSnapshot(client, async () => {
     const counts = await textRows(
       client,
       `select entity, ${source.reason}, count(*) from tandem.${source.table} where ${where}
@@ -142,9 +142,7 @@ export async function readRecords(
         note: row[8] ?? null,
       })),
     };
-  } finally {
-    await client.query('rollback');
-  }
+  });
 }
 
 /** Root keys of an entity on a list: all, or those of `keys` that are there. */

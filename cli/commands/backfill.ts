@@ -1,4 +1,4 @@
-import { openClient } from '../../connectors/postgres/connection.ts';
+import { withClient } from '../../connectors/postgres/connection.ts';
 import { forgetDerived } from '../../backfill/backfill.ts';
 import { resumeEntities } from '../../consumers/entity-state.ts';
 import { addJobs } from '../../consumers/jobs.ts';
@@ -77,31 +77,23 @@ async function leaveToReader(
     );
     return EXIT.failure;
   }
-  const target = await openClient((await context.config()).target, 'backfill');
-  try {
+  await withClient((await context.config()).target, 'backfill', async (target) => {
     await resumeEntities(target, only);
     const wanted = only.map((entity) => ({ entity, keys: null }));
     await addJobs(target, wanted, 'asked for');
-  } finally {
-    await target.end();
-  }
+  });
   context.out.line(`left to the process that streams: ${only.join(', ')}; see: tandem status`);
   return EXIT.ok;
 }
 
 async function forget(context: Context, entities: readonly string[]): Promise<void> {
-  const target = await openClient((await context.config()).target, 'backfill');
-  try {
-    await forgetDerived(target, entities);
-  } finally {
-    await target.end();
-  }
+  const { target } = await context.config();
+  await withClient(target, 'backfill', (client) => forgetDerived(client, entities));
 }
 
 async function printEstimate({ out, config }: Context, engine: Engine): Promise<void> {
   const { source } = await config();
-  const client = await openClient(source, 'estimate');
-  try {
+  await withClient(source, 'estimate', async (client) => {
     const estimate = await estimateBackfill(client, engine.model);
     for (const { table, rows, bytes } of estimate.tables) {
       out.line(
@@ -114,7 +106,5 @@ async function printEstimate({ out, config }: Context, engine: Engine): Promise<
     out.line(
       `about ${formatSeconds(estimate.seconds)} and ${formatSize(estimate.targetBytes)} on the target; rows are the planner's estimates`,
     );
-  } finally {
-    await client.end();
-  }
+  });
 }

@@ -1,4 +1,4 @@
-import { openClient, statementError } from '../../connectors/postgres/connection.ts';
+import { withClient } from '../../connectors/postgres/connection.ts';
 import { readPublication } from '../../connectors/postgres/publication.ts';
 import { dropSlot, readSlot } from '../../connectors/postgres/slot.ts';
 import { ident } from '../../connectors/postgres/sql.ts';
@@ -11,8 +11,7 @@ export const teardown: Command = {
 
   async run(context, flags) {
     const { source: database, slot, publication } = await context.config();
-    const client = await openClient(database, 'teardown');
-    try {
+    return await withClient(database, 'teardown', async (client) => {
       const hasSlot = (await readSlot(client, slot)).exists;
       const hasPublication = (await readPublication(client, publication)) !== null;
       if (!hasSlot && !hasPublication) {
@@ -40,15 +39,11 @@ export const teardown: Command = {
         await client.query(`drop publication if exists ${ident(publication)}`);
         context.out.line(`dropped publication ${publication}`);
       }
-    } catch (error) {
-      throw statementError('source', error, 'teardown');
-    } finally {
-      await client.end();
-    }
-    context.out.line(
-      'kept the target: its tables, the mirror (schema legacy) and the records (schema tandem)',
-    );
-    context.out.line('to start again: tandem setup --new-slot, then tandem backfill');
-    return EXIT.ok;
+      context.out.line(
+        'kept the target: its tables, the mirror (schema legacy) and the records (schema tandem)',
+      );
+      context.out.line('to start again: tandem setup --new-slot, then tandem backfill');
+      return EXIT.ok;
+    });
   },
 };

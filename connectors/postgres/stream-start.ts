@@ -1,7 +1,7 @@
 import { TandemError } from '../../core/errors.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import { formatLsn, type Lsn } from '../../core/version.ts';
-import { openClient, statementError, textRows, type Database } from './connection.ts';
+import { textRows, withClient, type Database } from './connection.ts';
 import { requirePublished } from './publication-watch.ts';
 import { readSourceTypes, type SourceTypes } from './pgoutput/source-types.ts';
 import { slotError } from './replication-errors.ts';
@@ -33,8 +33,7 @@ export async function prepareStream(
   },
 ): Promise<StreamStart> {
   const { slot: name, tables, after } = stream;
-  const client = await openClient(database, 'stream start');
-  try {
+  return await withClient(database, 'stream start', async (client) => {
     const slot = await readSlot(client, name);
     const failure = slotError(slot);
     if (failure !== null) throw failure;
@@ -57,9 +56,5 @@ export async function prepareStream(
       serverTimeoutMs: Number(settings[1]),
       types: await readSourceTypes(client, tables),
     };
-  } catch (error) {
-    throw statementError('source', error, 'start stream');
-  } finally {
-    await client.end();
-  }
+  });
 }

@@ -16,3 +16,13 @@ export async function inTransaction<T>(client: pg.ClientBase, work: () => Promis
     throw error;
   }
 }
+
+/** Runs `work` in one snapshot of the database, in which nothing can be written. */
+export async function inSnapshot<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {
+  await execute(client, 'begin transaction isolation level repeatable read, read only');
+  try {
+    return await work();
+  } finally {
+    await execute(client, 'rollback').catch(() => undefined);
+  }
+}

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import type pg from 'pg';
-import { openClient, statementError, type Database } from '../../connectors/postgres/connection.ts';
+import { statementError, withClient, type Database } from '../../connectors/postgres/connection.ts';
 import type { TandemError } from '../../core/errors.ts';
 
 export type Answer<T> = { readonly value: T } | { readonly failure: TandemError };
@@ -20,12 +20,7 @@ export async function ask<T>(
   options.signal.addEventListener('abort', over, { once: true });
   try {
     const connection = { ...database.client, stream: () => socket };
-    const client = await openClient({ ...database, client: connection }, 'metrics');
-    try {
-      return { value: await work(client) };
-    } finally {
-      await client.end();
-    }
+    return { value: await withClient({ ...database, client: connection }, 'metrics', work) };
   } catch (error) {
     return { failure: statementError(database.side, error, 'metrics') };
   } finally {
