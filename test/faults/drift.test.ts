@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Random } from '../../demo/legacy/random.ts';
 import { DriftBench } from '../harness/drift-bench.ts';
+import { newSeed } from '../harness/seed.ts';
 import { tandem, TandemProcess, type Settings } from '../harness/tandem-process.ts';
 
 const harness = join(import.meta.dirname, '..', 'harness');
@@ -25,7 +25,7 @@ function mappings(): Disposable & { readonly file: (name: string) => string } {
 }
 
 test('killed while columns widen, come, go and come back, and tables join, under traffic: it ends right', async () => {
-  const seed = Number(process.env['TEST_SEED'] ?? randomInt(1_000_000));
+  const seed = newSeed();
   const chance = new Random(seed);
   await using bench = await DriftBench.open();
   using modules = mappings();

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseLsn } from '../../core/version.ts';
-import { newSeed, SmallWorld } from '../harness/small-world.ts';
+import { newSeed } from '../harness/seed.ts';
+import { SmallWorld } from '../harness/small-world.ts';
 import { startSmallTraffic } from '../harness/small-traffic.ts';
 import { StatementProxy, type Stop } from '../harness/statement-proxy.ts';
 import type { TandemProcess } from '../harness/tandem-process.ts';

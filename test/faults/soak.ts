@@ -6,7 +6,8 @@ import { Random } from '../../demo/legacy/random.ts';
 import { freshDatabase } from '../harness/database.ts';
 import { startProxy, type Proxy } from '../harness/proxy.ts';
 import { startSmallTraffic } from '../harness/small-traffic.ts';
-import { newSeed, SmallWorld } from '../harness/small-world.ts';
+import { newSeed } from '../harness/seed.ts';
+import { SmallWorld } from '../harness/small-world.ts';
 import type { TandemProcess } from '../harness/tandem-process.ts';
 
 // Faults of every kind, one after the other and some at a time, under traffic. SOAK_MINUTES says for

@@ -1,24 +1,21 @@
 import { expect, test } from 'vitest';
-import type { Random } from '../../demo/legacy/random.ts';
 import { startPostgres, type PostgresServer } from '../../demo/servers/postgres.ts';
 import { freshDatabase, openDatabase, type TestDatabase } from '../harness/database.ts';
 import { binariesOf, type ServerVersion } from '../harness/other-servers.ts';
 import { startProxy } from '../harness/proxy.ts';
+import { seededRandom } from '../harness/seed.ts';
 import { expectSmallAgreement } from '../harness/small-agreement.ts';
 import { smallTraffic } from '../harness/source-traffic.ts';
 import {
   expectCaughtUp,
   expectNewCopy,
   expectRefusal,
-  seededRandom,
   smallWorld,
+  startFilled,
 } from '../harness/source-world.ts';
 import { startStandby, STANDBY_SLOT, type Standby } from '../harness/standby.ts';
 import { TandemProcess, type Settings } from '../harness/tandem-process.ts';
 import { waitFor } from '../harness/wait-for.ts';
-
-const traffic = (source: TestDatabase, random: Random, count = 100) =>
-  smallTraffic(source, random, { count, sample: {} });
 
 const startPrimary = async (version: ServerVersion) =>
   startPostgres({ binaries: await binariesOf(version), settings: { fsync: 'off' } });
@@ -64,12 +61,12 @@ test('a promoted standby that has the slot goes on under traffic, and nothing is
     ...(await smallWorld(source, target)),
     SOURCE_URL: proxy.through(source.connectionString),
   };
-  await traffic(source, random);
-  await using child = new TandemProcess(['run'], settings);
-  await expectCaughtUp(settings, child);
+  await using child = await startFilled(settings, source, random);
   await untilSynchronised(standby, settings['TANDEM_SLOT'] ?? '', 'worker');
 
-  const writing = traffic(source, random, 1_000_000).catch(() => 'the primary is gone');
+  const writing = smallTraffic(source, random, { count: 1_000_000 }).catch(
+    () => 'the primary is gone',
+  );
   const before = await positionIn(target);
   await waitFor(async () => (await positionIn(target)).position !== before.position, {
     what: 'changes to arrive',
@@ -80,7 +77,7 @@ test('a promoted standby that has the slot goes on under traffic, and nothing is
   proxy.redirect(standby.server);
 
   await using successor = openDatabase(standby.server.connectionString(), source.name);
-  await traffic(successor, random);
+  await smallTraffic(successor, random);
   await expectCaughtUp(settings, child);
   await expectSmallAgreement(successor, target);
   expect(await positionIn(target)).toMatchObject({ timeline: 2 });
@@ -95,12 +92,10 @@ test('a promoted standby that lacks what the target has is refused, and a new co
   await using source = await sourceOn(primary);
   await using target = await freshDatabase();
   const settings = await smallWorld(source, target);
-  await traffic(source, random);
-  await using child = new TandemProcess(['run'], settings);
-  await expectCaughtUp(settings, child);
+  await using child = await startFilled(settings, source, random);
   await untilSynchronised(standby, settings['TANDEM_SLOT'] ?? '', 'hand');
   await standby.cutOff();
-  await traffic(source, random);
+  await smallTraffic(source, random);
   await expectCaughtUp(settings, child);
   expect(await child.stop()).toBe(0);
   await primary.kill();
@@ -122,9 +117,7 @@ test('a promoted standby without the slot is refused by name, and a new copy end
   await using source = await sourceOn(primary);
   await using target = await freshDatabase();
   const settings = await smallWorld(source, target);
-  await traffic(source, random);
-  await using child = new TandemProcess(['run'], settings);
-  await expectCaughtUp(settings, child);
+  await using child = await startFilled(settings, source, random);
   await primary.kill();
   await standby.promote();
 

@@ -1,15 +1,12 @@
 import { expect, test } from 'vitest';
-import type { Random } from '../../demo/legacy/random.ts';
 import { startPostgres } from '../../demo/servers/postgres.ts';
 import { freshDatabase, type TestDatabase } from '../harness/database.ts';
+import { seededRandom } from '../harness/seed.ts';
 import { expectSmallAgreement } from '../harness/small-agreement.ts';
 import { smallTraffic } from '../harness/source-traffic.ts';
-import { expectCaughtUp, seededRandom, smallWorld } from '../harness/source-world.ts';
+import { expectCaughtUp, smallWorld, startFilled } from '../harness/source-world.ts';
 import { TandemProcess } from '../harness/tandem-process.ts';
 import { waitFor } from '../harness/wait-for.ts';
-
-const traffic = (source: TestDatabase, random: Random, count: number) =>
-  smallTraffic(source, random, { count, sample: {} });
 
 const interruptions = (child: TandemProcess) =>
   child.output.match(/"event":"interrupted"/g)?.length ?? 0;
@@ -32,9 +29,7 @@ test('a source that restarts, crashes, ends the walsender or stays away for a wh
   });
   await using target = await freshDatabase();
   const settings = await smallWorld(source, target);
-  await traffic(source, random, 100);
-  await using child = new TandemProcess(['run'], settings);
-  await expectCaughtUp(settings, child);
+  await using child = await startFilled(settings, source, random);
 
   const endWalsender = () =>
     source.query(
@@ -57,7 +52,7 @@ test('a source that restarts, crashes, ends the walsender or stays away for a wh
   ]) {
     await waitFor(() => isRead(source), { what: 'the stream', timeoutMs: 60_000 });
     const before = interruptions(child);
-    const writing = traffic(source, random, 1_000_000).catch(() => 'interrupted');
+    const writing = smallTraffic(source, random, { count: 1_000_000 }).catch(() => 'interrupted');
     await trouble();
     await waitFor(async () => interruptions(child) > before, {
       what: 'the stream to be interrupted',
@@ -65,7 +60,7 @@ test('a source that restarts, crashes, ends the walsender or stays away for a wh
     });
     if (trouble === endWalsender) await server.restart('fast'); // nothing else ends the writing
     expect(await writing).toBe('interrupted');
-    await traffic(source, random, 20);
+    await smallTraffic(source, random, { count: 20 });
   }
   await expectCaughtUp(settings, child);
   await expectSmallAgreement(source, target);
@@ -78,7 +73,7 @@ test('transactions that stay open for long hold up the setup, say so, and never 
   await using source = await freshDatabase({ on: 'source' });
   await using target = await freshDatabase();
   const settings = await smallWorld(source, target);
-  await traffic(source, random, 100);
+  await smallTraffic(source, random);
 
   const first = await source.client();
   await first.query(`begin; insert into office values (1001, 'open during the setup')`);
@@ -98,10 +93,10 @@ test('transactions that stay open for long hold up the setup, say so, and never 
 
   const third = await source.client();
   await third.query(`begin; insert into office values (1003, 'open during the stream')`);
-  await traffic(source, random, 50);
+  await smallTraffic(source, random, { count: 50 });
   await expectCaughtUp(settings, child); // the others do not wait for it
   await third.query('update office set parent_id = 1001 where id = 1003');
-  await traffic(source, random, 50);
+  await smallTraffic(source, random, { count: 50 });
   await third.query('commit');
   await expectCaughtUp(settings, child);
   await expectSmallAgreement(source, target);

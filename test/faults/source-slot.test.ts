@@ -1,23 +1,14 @@
 import { test } from 'vitest';
-import type { Random } from '../../demo/legacy/random.ts';
 import { startPostgres } from '../../demo/servers/postgres.ts';
 import { freshDatabase, type TestDatabase } from '../harness/database.ts';
+import { seededRandom } from '../harness/seed.ts';
 import { smallTraffic } from '../harness/source-traffic.ts';
-import {
-  expectCaughtUp,
-  expectNewCopy,
-  expectRefusal,
-  seededRandom,
-  smallWorld,
-} from '../harness/source-world.ts';
+import { expectNewCopy, expectRefusal, smallWorld, startFilled } from '../harness/source-world.ts';
 import { TandemProcess } from '../harness/tandem-process.ts';
 import { waitFor } from '../harness/wait-for.ts';
 
 // What the server says of a slot and what follows from it is in capture-slot.test.ts; here a whole
 // process meets it.
-
-const traffic = (source: TestDatabase, random: Random) =>
-  smallTraffic(source, random, { count: 100, sample: {} });
 
 /** A walsender that was ended needs a moment to let go, and Tandem comes back at once. */
 async function dropUnderItsReader(source: TestDatabase, slot: string): Promise<void> {
@@ -42,15 +33,13 @@ test('a slot dropped under the stream, then made anew by somebody, is refused; a
   await using target = await freshDatabase();
   const settings = await smallWorld(source, target);
   const slot = settings['TANDEM_SLOT'] ?? '';
-  await traffic(source, random);
-  await using child = new TandemProcess(['run'], settings);
-  await expectCaughtUp(settings, child);
+  await using child = await startFilled(settings, source, random);
   await dropUnderItsReader(source, slot);
-  await traffic(source, random);
+  await smallTraffic(source, random);
   await expectRefusal(child, { code: 'SLOT_MISSING', next: 'tandem setup --new-slot' });
 
   await source.query(`select pg_create_logical_replication_slot($1, 'pgoutput')`, [slot]);
-  await traffic(source, random);
+  await smallTraffic(source, random);
   await using again = new TandemProcess(['run'], settings);
   await expectRefusal(again, { code: 'SLOT_RECREATED', next: 'tandem setup --new-slot' });
   await expectNewCopy(settings, source, target);
@@ -67,9 +56,7 @@ test('a slot that the source gave up for want of space is refused; a new copy en
   });
   await using target = await freshDatabase();
   const settings = await smallWorld(source, target);
-  await traffic(source, random);
-  await using child = new TandemProcess(['run'], settings);
-  await expectCaughtUp(settings, child);
+  await using child = await startFilled(settings, source, random);
   await child.stop();
 
   await source.query(`alter system set max_slot_wal_keep_size = '1MB'`);
@@ -87,7 +74,7 @@ test('a slot that the source gave up for want of space is refused; a new copy en
     },
     { what: 'the slot to be lost', timeoutMs: 30_000 },
   );
-  await traffic(source, random);
+  await smallTraffic(source, random);
   await using refused = new TandemProcess(['run'], settings);
   await expectRefusal(refused, { code: 'SLOT_LOST', next: 'max_slot_wal_keep_size' });
   await source.query('alter system reset max_slot_wal_keep_size');

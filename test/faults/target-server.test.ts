@@ -10,7 +10,8 @@ import { Random } from '../../demo/legacy/random.ts';
 import { freshDatabase } from '../harness/database.ts';
 import { smallDisk } from '../harness/small-disk.ts';
 import { startSmallTraffic } from '../harness/small-traffic.ts';
-import { newSeed, SmallWorld } from '../harness/small-world.ts';
+import { newSeed } from '../harness/seed.ts';
+import { SmallWorld } from '../harness/small-world.ts';
 import { waitFor } from '../harness/wait-for.ts';
 
 /** Durable as a server is by default, since it is going to crash; and quick to fill. */

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { expect, test } from 'vitest';
-import { newSeed, SmallWorld } from '../harness/small-world.ts';
+import { newSeed } from '../harness/seed.ts';
+import { SmallWorld } from '../harness/small-world.ts';
 import { startSmallTraffic } from '../harness/small-traffic.ts';
 import { waitFor } from '../harness/wait-for.ts';
 

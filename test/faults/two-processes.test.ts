@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { Bench, version } from '../harness/apply-bench.ts';
 import { StatementProxy } from '../harness/statement-proxy.ts';
-import { newSeed, SmallWorld } from '../harness/small-world.ts';
+import { newSeed } from '../harness/seed.ts';
+import { SmallWorld } from '../harness/small-world.ts';
 import { startSmallTraffic } from '../harness/small-traffic.ts';
 import { waitFor } from '../harness/wait-for.ts';
 

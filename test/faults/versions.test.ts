@@ -3,13 +3,13 @@ import { startPostgres, type PostgresServer } from '../../demo/servers/postgres.
 import { freshDatabase, testServerUrl } from '../harness/database.ts';
 import { binariesOf, type ServerVersion } from '../harness/other-servers.ts';
 import { SAMPLE_VALUES } from '../harness/sample-values.ts';
+import { seededRandom } from '../harness/seed.ts';
 import { expectSmallAgreement } from '../harness/small-agreement.ts';
 import { smallTraffic, type SampleValues } from '../harness/source-traffic.ts';
 import {
   expectCaughtUp,
   expectNewCopy,
   expectRefusal,
-  seededRandom,
   smallWorld,
 } from '../harness/source-world.ts';
 import { tandem, TandemProcess, type Settings } from '../harness/tandem-process.ts';

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createLegacySchema } from '../../demo/legacy/schema.ts';
@@ -7,13 +6,11 @@ import { startTraffic } from '../../demo/legacy/traffic.ts';
 import { Random } from '../../demo/legacy/random.ts';
 import { freshPair, type TestDatabase } from '../harness/database.ts';
 import { startProxy } from '../harness/proxy.ts';
+import { newSeed } from '../harness/seed.ts';
 import { tandem, TandemProcess, type Settings } from '../harness/tandem-process.ts';
 import { assertAccounted } from '../oracle/account.ts';
 import { assertAgrees } from '../oracle/compare.ts';
 import { assertMirrorAgrees } from '../oracle/mirror.ts';
-
-/** Each test prints its seed; set TEST_SEED to repeat one. */
-const seedOf = () => Number(process.env['TEST_SEED'] ?? randomInt(1_000_000));
 
 async function legacyWorld(source: TestDatabase, seed: number): Promise<void> {
   await createLegacySchema(source.connectionString);
@@ -51,7 +48,7 @@ async function expectAgreement(source: TestDatabase, target: TestDatabase): Prom
 }
 
 test('killed at random moments under traffic, from the first second on, it ends right', async () => {
-  const seed = seedOf();
+  const seed = newSeed();
   const chance = new Random(seed);
   await using pair = await freshPair();
   const { source, target } = pair;
@@ -74,7 +71,7 @@ test('killed at random moments under traffic, from the first second on, it ends 
 }, 180_000);
 
 test('connections to either server cut, refused and half open under traffic: it ends right', async () => {
-  const seed = seedOf();
+  const seed = newSeed();
   const chance = new Random(seed);
   await using pair = await freshPair();
   const { source, target } = pair;

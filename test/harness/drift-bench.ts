@@ -12,6 +12,7 @@ import { databaseOf, Notes } from './apply-bench.ts';
 import { freshPair, type Row, type TestDatabase, type TestPair } from './database.ts';
 import { LEGACY, TARGET } from './drift-mapping.ts';
 import { startWriters } from './drift-writers.ts';
+import { newSeed } from './seed.ts';
 import { waitFor } from './wait-for.ts';
 
 export type Running = AsyncDisposable & { readonly stop: () => Promise<void> };
@@ -107,7 +108,7 @@ export class DriftBench implements AsyncDisposable {
     });
   }
 
-  writers(seed: number) {
+  writers(seed = newSeed()) {
     return startWriters(this.source, seed);
   }
 

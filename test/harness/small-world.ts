@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { openClient } from '../../connectors/postgres/connection.ts';
@@ -16,10 +15,7 @@ import { fillSmall } from './small-traffic.ts';
 import { TandemProcess, type Settings } from './tandem-process.ts';
 import { waitFor } from './wait-for.ts';
 
-const MAPPING = fileURLToPath(new URL('./small-mapping-module.ts', import.meta.url));
-
-/** Each test prints its seed where it fails; TEST_SEED repeats one. */
-export const newSeed = (): number => Number(process.env['TEST_SEED'] ?? randomInt(1_000_000));
+const MAPPING = fileURLToPath(new URL('./small-mapping-file.ts', import.meta.url));
 
 /** Every change of a status, as the source saw it: what the journal has to hold. */
 const STATUS_LOG = `

@@ -29,13 +29,13 @@ const TABLES: readonly Table[] = [
 export async function smallTraffic(
   source: TestDatabase,
   random: Random,
-  given: { readonly count: number; readonly sample: SampleValues },
+  { count = 100, sample = {} }: { readonly count?: number; readonly sample?: SampleValues } = {},
 ): Promise<void> {
   const client = await source.client();
-  for (let i = 0; i < given.count; i++) {
+  for (let i = 0; i < count; i++) {
     await client.query('begin');
     for (let changes = random.int(1, 4); changes > 0; changes--) {
-      await change(client, random, given.sample);
+      await change(client, random, sample);
     }
     await client.query(random.chance(0.1) ? 'rollback' : 'commit');
   }

@@ -1,10 +1,10 @@
-import { randomInt } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { expect, onTestFailed } from 'vitest';
-import { Random } from '../../demo/legacy/random.ts';
+import { expect } from 'vitest';
+import type { Random } from '../../demo/legacy/random.ts';
 import type { TestDatabase } from './database.ts';
 import { expectSmallAgreement } from './small-agreement.ts';
 import { LEGACY_SCHEMA, TARGET_SCHEMA } from './small-schema.ts';
+import { smallTraffic } from './source-traffic.ts';
 import { tandem, TandemProcess, type Settings } from './tandem-process.ts';
 
 /** The two small schemas, and what `tandem` has to be told to replicate one into the other. */
@@ -38,11 +38,21 @@ export async function expectCaughtUp(
   expect(code, `${output}${child.output}`).toBe(0);
 }
 
-/** A seed that is printed when the test fails; `TEST_SEED` repeats one. */
-export function seededRandom(): Random {
-  const seed = Number(process.env['TEST_SEED'] ?? randomInt(1_000_000));
-  onTestFailed(() => void process.stderr.write(`TEST_SEED=${seed}\n`));
-  return new Random(seed);
+/** Some rows, and a run that has brought them over and goes on. */
+export async function startFilled(
+  settings: Settings,
+  source: TestDatabase,
+  random: Random,
+): Promise<TandemProcess> {
+  await smallTraffic(source, random);
+  const child = new TandemProcess(['run'], settings);
+  try {
+    await expectCaughtUp(settings, child);
+    return child;
+  } catch (error) {
+    await child[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** What somebody does who followed the hint of a slot that cannot go on. */

@@ -1,18 +1,16 @@
-import { randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { DriftBench } from '../harness/drift-bench.ts';
 import { NAMELESS, OFFICES, PLAIN, TALL, VISITED } from '../harness/drift-mapping.ts';
 import { waitFor } from '../harness/wait-for.ts';
 
-const seedOf = () => Number(process.env['TEST_SEED'] ?? randomInt(1_000_000));
 const OFFICE = ['id', 'name', 'note'];
 const PATIENT = ['id', 'office_id', 'name', 'story'];
 
 test('a column that nobody reads comes and goes: it is noted once, and nothing is interrupted', async () => {
   await using bench = await DriftBench.open();
   await using running = await bench.run(PLAIN);
-  await using writers = await bench.writers(seedOf());
+  await using writers = await bench.writers();
   await bench.caughtUp();
   await bench.source.query('alter table patient add column colour text');
   const noted = (facts: object) =>
@@ -41,7 +39,7 @@ test('a column that nobody reads comes and goes: it is noted once, and nothing i
 test('a column that becomes wider is followed: no event is lost, and nothing is read again', async () => {
   await using bench = await DriftBench.open();
   await using running = await bench.run(PLAIN);
-  await using writers = await bench.writers(seedOf());
+  await using writers = await bench.writers();
   await bench.caughtUp();
   await bench.source.query('alter table patient alter column name type varchar(40)');
   await bench.source.query(`update patient set name = repeat('x', 33) where id = 5`);
@@ -61,7 +59,7 @@ test('a column that becomes wider is followed: no event is lost, and nothing is 
 test('a used column is dropped: the table stops with its name, the rest goes on; put back, it is read again', async () => {
   await using bench = await DriftBench.open();
   await using running = await bench.run(PLAIN);
-  await using writers = await bench.writers(seedOf());
+  await using writers = await bench.writers();
   await bench.caughtUp();
   await bench.source.query('alter table patient rename column name to called');
   const { reason } = await bench.state('patient', 'stopped');
@@ -108,7 +106,7 @@ test('a mapping that does without the lost column mends the table when it starts
   expect(await bench.entityStates()).toMatchObject({ patient: 'stopped' });
   await again.stop();
 
-  await using writers = await bench.writers(seedOf());
+  await using writers = await bench.writers();
   await using mended = await bench.run(NAMELESS);
   await bench.state('patient', 'active');
   await writers.stop();
@@ -125,7 +123,7 @@ test('a column that the mapping reads from now on is filled while the stream goe
     await bench.caughtUp();
     await running.stop();
   }
-  await using writers = await bench.writers(seedOf());
+  await using writers = await bench.writers();
   await using running = await bench.run(TALL);
   await bench.state('patient', 'active');
   await pause(200);
@@ -145,7 +143,7 @@ test('a table that the mapping reads from now on joins the running stream; whoev
   }
   const idle = await bench.source.client();
   await idle.query(`begin; update visit set words = 'late' where id = 7`);
-  await using writers = await bench.writers(seedOf());
+  await using writers = await bench.writers();
   await using running = await bench.run(VISITED);
   await bench.state('visit', 'waiting');
   await bench.source.query(`insert into office (id, name) values (9001, 'meanwhile')`);
@@ -181,7 +179,7 @@ test('a column that went and came back before the stream came there: the time be
   await bench.source.query('delete from patient where id between 300 and 320');
   await bench.source.query('alter table patient rename column called to name');
   await bench.source.query('update patient set height = 1 where id < 400');
-  await using writers = await bench.writers(seedOf());
+  await using writers = await bench.writers();
   await using running = await bench.run(PLAIN);
   await waitFor(async () => bench.notes.named('table joined').length > 0, {
     what: 'the table to be read again',
