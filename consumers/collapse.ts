@@ -1,4 +1,4 @@
-import type { ChangeEvent } from '../core/change-event.ts';
+import type { ChangeEvent, RowWritten } from '../core/change-event.ts';
 import { keyText, type Cell, type Image, type MirrorTable } from '../core/mirror-table.ts';
 import { compareVersions, type Version } from '../core/version.ts';
 
@@ -14,6 +14,8 @@ export type Final = {
   readonly isAnotherRow: boolean;
   /** Only updates: the mirror most likely has the row, though it need not. */
   readonly isUpdate: boolean;
+  /** Unsent values are not the mirror's either: the row is read again from the source. */
+  readonly mustRead: boolean;
 };
 
 /** One captured update of a journaled table, in the order of the source. */
@@ -57,7 +59,7 @@ export function collapse(
     if (event.kind === 'delete') {
       remove(changes, event.key, event.version);
     } else if (event.oldKey !== null) {
-      moveKey(changes, event.oldKey, event.row, event.version);
+      moveKey(changes, event.oldKey, event);
     } else {
       const key = keyText(event.table, event.row);
       const earlier = changes.finals.get(key);
@@ -72,7 +74,8 @@ export function collapse(
       }
       const isUpdate = event.kind === 'update' && (earlier?.isUpdate ?? true);
       const before = event.kind === 'update' ? earlier : undefined;
-      write(changes, { key, row: event.row, version: event.version, isUpdate }, before);
+      const mustRead = event.mustRead ?? false;
+      write(changes, { key, row: event.row, version: event.version, isUpdate, mustRead }, before);
     }
   }
   return tables;
@@ -85,12 +88,14 @@ function write(
     readonly row: Image;
     readonly version: Version;
     readonly isUpdate: boolean;
+    readonly mustRead: boolean;
   },
   earlier: Final | undefined,
 ): void {
   const { key, row, version, isUpdate } = next;
   if (isLate(changes, key, version)) return;
-  const image = earlier?.image ? fill(row, earlier.image) : row;
+  const image = earlier?.image && !next.mustRead ? fill(row, earlier.image) : row;
+  const mustRead = (next.mustRead || earlier?.mustRead === true) && image.includes(undefined);
   changes.finals.set(key, {
     version,
     image,
@@ -98,6 +103,7 @@ function write(
     carriedFrom: earlier?.carriedFrom ?? null,
     isAnotherRow: earlier?.isAnotherRow ?? false,
     isUpdate,
+    mustRead,
   });
 }
 
@@ -117,14 +123,20 @@ function remove(changes: TableChanges, key: Image, version: Version): void {
     carriedFrom: null,
     isAnotherRow: false,
     isUpdate: false,
+    mustRead: false,
   });
 }
 
-function moveKey(changes: TableChanges, oldKey: Image, row: Image, version: Version): void {
+function moveKey(
+  changes: TableChanges,
+  oldKey: Image,
+  { row, version, mustRead: asked = false }: RowWritten,
+): void {
   const from = keyText(changes.table, oldKey);
   const to = keyText(changes.table, row);
   const earlier = isLate(changes, from, version) ? undefined : changes.finals.get(from);
-  const image = earlier?.image ? fill(row, earlier.image) : row;
+  const image = earlier?.image && !asked ? fill(row, earlier.image) : row;
+  const mustRead = (asked || earlier?.mustRead === true) && image.includes(undefined);
   remove(changes, oldKey, version);
   if (isLate(changes, to, version)) return;
   changes.finals.set(to, {
@@ -134,6 +146,7 @@ function moveKey(changes: TableChanges, oldKey: Image, row: Image, version: Vers
     carriedFrom: image.includes(undefined) ? (earlier?.carriedFrom ?? from) : null,
     isAnotherRow: changes.finals.get(to)?.image === null,
     isUpdate: false,
+    mustRead,
   });
 }
 

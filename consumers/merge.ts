@@ -152,7 +152,7 @@ export class TableMerge {
   async carry(client: pg.ClientBase, finals: Iterable<Final>): Promise<void> {
     const moved: Final[] = [];
     for (const final of finals) {
-      if (final.version.commitLsn <= this.#aheadUntil) continue;
+      if (final.version.commitLsn <= this.#aheadUntil || final.mustRead) continue;
       if (final.carriedFrom !== null && final.image?.includes(undefined)) moved.push(final);
     }
     if (moved.length === 0) return;
@@ -178,7 +178,7 @@ export class TableMerge {
     ]);
     const keys = new Set(rows.map((row) => keyText(this.table, row)));
     return partial.filter(
-      (final) => final.isAnotherRow || keys.has(keyText(this.table, final.key)),
+      (final) => final.isAnotherRow || final.mustRead || keys.has(keyText(this.table, final.key)),
     );
   }
 

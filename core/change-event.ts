@@ -14,6 +14,11 @@ export type RowWritten = Stamp & {
   readonly row: Image;
   /** The key before a key change, else null. Only the key's columns are given. */
   readonly oldKey: Image | null;
+  /**
+   * Its unsent values are not those of the row before: the log could not carry them, so the row has
+   * to be read again from the source. Default: no.
+   */
+  readonly mustRead?: boolean;
 };
 
 /** A row that is gone. Only the key's columns are given. */

@@ -83,6 +83,10 @@ export const ERROR_POLICY = {
     retry: 'never',
     hint: 'Another process has taken over this stream; this one writes nothing more. Stop one of them.',
   },
+  PARTITION_TAKEN: {
+    retry: 'timed',
+    hint: 'Another consumer has moved the position of this partition; this one goes on from there. Where it goes on for long, two processes consume the same topics in different groups.',
+  },
   PROTOCOL_VIOLATION: { retry: 'never', hint: 'A defect: report it with the facts shown.' },
   LSN_MALFORMED: { retry: 'never', hint: 'A defect: report it with the text shown.' },
   RELATION_CHANGED: {

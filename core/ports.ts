@@ -1,4 +1,5 @@
 import type { ChangeEvent } from './change-event.ts';
+import type { ErrorCode } from './errors.ts';
 import type { Image, MirrorTable } from './mirror-table.ts';
 import type { Lsn } from './version.ts';
 
@@ -23,6 +24,20 @@ export type Batch = {
   readonly heartbeat: Heartbeat | null;
   /** Commit time of the newest transaction in it, ms since the epoch by the source's clock. */
   readonly committedAtMs: number | null;
+  /** Messages of a log between the databases that nobody could read. Default: none. */
+  readonly unreadable?: readonly Unreadable[];
+};
+
+/** A message that could not be decoded. Its bytes are kept elsewhere. */
+export type Unreadable = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  /** The mirror table, where its topic tells it. */
+  readonly table: string | null;
+  readonly code: ErrorCode;
+  /** What was wrong: names and numbers, never a value. */
+  readonly message: string;
 };
 export type BatchOptions = {
   readonly maxBytes: number;
@@ -44,6 +59,12 @@ export interface ChangeSource {
 
   /** Lets the source forget everything up to `position`. Only after the target has committed it. */
   confirm(position: Position): Promise<void>;
+
+  /**
+   * Forgets what it has given out and goes on from where the target stands now: another consumer of
+   * the same log has moved it. Absent where one reader has all of the stream.
+   */
+  rewind?(): void;
 }
 
 /** Rows read from the source, with a version that no older change can beat. */
