@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { statementError, textRows, type Database } from '../connectors/postgres/connection.ts';
 import { barrier } from '../connectors/postgres/barrier.ts';
+import { notedWalEnd } from '../connectors/postgres/wal-position.ts';
 import { rangeCondition, sourceName } from '../connectors/postgres/key-range.ts';
 import { closePair, openPair, type Pair } from '../connectors/postgres/pair.ts';
 import { ident, literal } from '../connectors/postgres/sql.ts';
@@ -299,17 +300,13 @@ async function finishTable(
     });
   }
   await target.query(`analyze ${mirrorName(table)}`);
-  const [row] = await fromSource(table, () => textRows(source, INSERT_POSITION));
+  const end = formatLsn(await fromSource(table, () => notedWalEnd(source)));
   if (beside !== undefined) {
-    await beside.finished(target, table, row?.[0] ?? '0/0');
+    await beside.finished(target, table, end);
     return;
   }
   await target.query(
     'update tandem.mirror set loaded_at = clock_timestamp(), read_until = $2 where table_name = $1',
-    [table.name, row?.[0] ?? null],
+    [table.name, end],
   );
 }
-
-/** Where the source writes next; on a standby, what it has replayed. */
-const INSERT_POSITION = `select case when pg_is_in_recovery()
-  then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end`;

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { readCatalog } from '../connectors/postgres/catalog.ts';
 import { unpublishedTables } from '../connectors/postgres/publication.ts';
+import { notedWalEnd } from '../connectors/postgres/wal-position.ts';
 import { plansFor, settleMirror, type SettleFacts } from '../consumers/settle-mirror.ts';
 import {
   joinAt,
@@ -13,8 +14,6 @@ import type { Mapping } from '../core/entity.ts';
 import { splitTableName, type MirrorTable } from '../core/mirror-table.ts';
 import type { Observer } from '../core/ports.ts';
 import { readUsages } from '../core/usage.ts';
-import { parseLsn } from '../core/version.ts';
-import { sourceEnd } from '../monitoring/lag.ts';
 import type { Config } from './config.ts';
 
 /** What a session works with. */
@@ -75,7 +74,7 @@ export async function settleTables(context: SettleContext): Promise<Settled> {
 async function join(source: pg.Client, target: pg.Client): Promise<void> {
   const records = [...(await readTableRecords(target)).values()];
   if (!records.some(({ state, joinsAt }) => state === 'joining' && joinsAt === null)) return;
-  await joinAt(target, parseLsn(await sourceEnd(source)));
+  await joinAt(target, await notedWalEnd(source));
 }
 
 function blockedBy(mapping: Mapping, active: readonly MirrorTable[]): ReadonlyMap<string, string> {

@@ -7,6 +7,8 @@ import type { Cursor } from './position.ts';
 
 export type ApplyOptions = {
   readonly stream: string;
+  /** How the changes come: one process has the slot, or several share a log. Default: the slot. */
+  readonly through?: 'slot' | 'log';
   /** Roots that one batch may derive; what concerns more becomes a job. */
   readonly maxRoots: number;
   /** Share of an entity's roots in quarantine above which it stops. */

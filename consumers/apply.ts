@@ -4,14 +4,17 @@ import type { Batch, Position } from '../core/ports.ts';
 import { parseLsn, type Lsn } from '../core/version.ts';
 import type { ApplyContext } from './apply-context.ts';
 import { Derivation } from './derivation.ts';
-import { Fence } from './fence.ts';
+import { recordDeadLetters } from './dead-letters.ts';
+import type { Fence } from './fence.ts';
 import { InactiveEntities } from './inactive-entities.ts';
 import { JobRunner } from './job-runner.ts';
 import { Journals } from './journal.ts';
 import { lockTables } from './locks.ts';
+import { LogFence } from './log-fence.ts';
 import { setBack, type Mending } from './mend.ts';
 import { Merging } from './merging.ts';
 import { aheadUntil } from './position.ts';
+import { SlotFence } from './slot-fence.ts';
 import { TargetTransaction } from './target-transaction.ts';
 
 /** Failures behind which one row may stand: then the batch goes again, narrowing down. */
@@ -61,7 +64,10 @@ export class Applier {
       await aheadUntil(client),
     );
     const { affected } = merging;
-    const fence = new Fence(context, inactive);
+    const fence =
+      context.options.through === 'log'
+        ? new LogFence(context, inactive)
+        : new SlotFence(context, inactive);
     const jobs = new JobRunner(context, { fence, derivation, inactive, affected });
     return new Applier(context, { fence, journals, derivation, merging, jobs });
   }
@@ -198,6 +204,7 @@ export class Applier {
     }
     this.#open = null;
     if (!tx.isFenced) await fence.advance(batch);
+    if (batch.unreadable !== undefined) await recordDeadLetters(client, batch.unreadable);
     await derivation.finish(tx);
     await tx.phase('commit', () => execute(client, 'commit'));
     this.#committed(tx);

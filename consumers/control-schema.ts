@@ -14,6 +14,7 @@ export function controlSchemaSql(): readonly string[] {
     ...proofTablesSql(),
     ...UUID_OF,
     FENCE,
+    FENCE_LOG,
     LOCK,
     ROW_EXISTS,
     CHECK_AT_ONCE,
@@ -71,6 +72,33 @@ const TABLES: readonly string[] = [
   )`,
   `comment on column tandem.position.position is 'where the source goes on; advances in the transaction that brings the rows'`,
   `comment on column tandem.position.epoch is 'raised by every process that takes the stream over; an older one writes nothing more'`,
+  addColumns('position', { cluster_id: 'text' }),
+  `comment on column tandem.position.mode is 'direct: from the slot; kafka: through a log, position is then a place before which everything is here'`,
+  `comment on column tandem.position.cluster_id is 'the Kafka cluster whose offsets tandem.topic_position holds'`,
+  `create table if not exists tandem.topic_position (
+    stream text not null,
+    topic text not null,
+    "partition" integer not null,
+    next_offset bigint not null,
+    last_timestamp bigint,
+    updated_at timestamptz not null default now(),
+    primary key (stream, topic, "partition")
+  )`,
+  `comment on table tandem.topic_position is 'by partition: the first message that is not here yet; advances in the transaction that brings the rows'`,
+  `comment on column tandem.topic_position.last_timestamp is 'of the message before, in ms since the epoch: a topic that was made anew has another one there'`,
+  `create table if not exists tandem.dead_letter (
+    topic text not null,
+    "partition" integer not null,
+    "offset" bigint not null,
+    table_name text,
+    error_class text not null,
+    message text not null,
+    attempts integer not null default 1,
+    first_seen_at timestamptz not null default now(),
+    last_tried_at timestamptz not null default now(),
+    primary key (topic, "partition", "offset")
+  )`,
+  `comment on table tandem.dead_letter is 'messages that nobody could read; their bytes are in the topic of dead letters'`,
   `create table if not exists tandem.mirror (
     table_name text primary key,
     columns jsonb not null,
@@ -283,6 +311,41 @@ const FENCE = `
     end if;
     -- Behind the lock: whoever pauses or resumes locks the position too, so this sees it or precedes it.
     return array(select name from tandem.entity where state <> 'active');
+  end $$`;
+
+/**
+ * The same for a stream that comes through a log: moves partitions by compare-and-set. `taken` names
+ * one that stands elsewhere; `inactive` is null where the epoch is another.
+ */
+const FENCE_LOG = `
+  create or replace function tandem.fence_log(
+    p_stream text, p_epoch bigint, p_topics text[], p_partitions integer[],
+    p_from bigint[], p_to bigint[], p_timestamps bigint[],
+    out taken text, out inactive text[]
+  ) language plpgsql set search_path = pg_catalog as $$
+  begin
+    -- Shared: several processes write at a time, and whoever must be alone locks the row for update.
+    perform from tandem.position
+    where stream = p_stream and epoch = p_epoch and mode = 'kafka' for key share;
+    if not found then
+      return;
+    end if;
+    inactive := array(select name from tandem.entity where state <> 'active');
+    for i in 1 .. coalesce(array_length(p_topics, 1), 0) loop
+      update tandem.topic_position
+      set next_offset = p_to[i], last_timestamp = p_timestamps[i], updated_at = clock_timestamp()
+      where stream = p_stream and topic = p_topics[i] and "partition" = p_partitions[i]
+        and next_offset = p_from[i];
+      if not found then
+        insert into tandem.topic_position (stream, topic, "partition", next_offset, last_timestamp)
+        values (p_stream, p_topics[i], p_partitions[i], p_to[i], p_timestamps[i])
+        on conflict do nothing;
+        if not found then
+          taken := p_topics[i] || '/' || p_partitions[i];
+          return;
+        end if;
+      end if;
+    end loop;
   end $$`;
 
 /** Advisory transaction locks by name, in the order given. */

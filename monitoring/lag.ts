@@ -48,15 +48,6 @@ export async function readLag(
   };
 }
 
-/** Where the source's log ends now: all that it has committed is before. */
-export async function sourceEnd(source: pg.ClientBase): Promise<string> {
-  const [row] = await textRows(
-    source,
-    `select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end`,
-  );
-  return row?.[0] ?? '0/0';
-}
-
 /** What has to be there once the copy and the derive are complete. */
 export type Wanted = { readonly tables: readonly string[]; readonly entities: readonly string[] };
 

@@ -1,6 +1,8 @@
 import { withBoth, type Pair } from '../../connectors/postgres/pair.ts';
 import { runOneHeartbeat } from '../one-heartbeat.ts';
-import { hasCaughtUp, sourceEnd, wantedOf } from '../../monitoring/lag.ts';
+import { walEnd } from '../../connectors/postgres/wal-position.ts';
+import { formatLsn } from '../../core/version.ts';
+import { hasCaughtUp, wantedOf } from '../../monitoring/lag.ts';
 import { readStatus, type Status } from '../../monitoring/status.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode, type Flags } from '../command.ts';
@@ -91,7 +93,7 @@ async function waitUntilCaughtUp(
   const { stream } = await context.config();
   const { mapping } = await context.mapping();
   const wanted = wantedOf(mapping);
-  const asked = await sourceEnd(source);
+  const asked = formatLsn(await walEnd(source));
   // An idle source writes nothing that could move the position past this point.
   await runOneHeartbeat(source);
   const start = Date.now();

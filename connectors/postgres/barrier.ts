@@ -2,9 +2,10 @@ import type pg from 'pg';
 import { TandemError } from '../../core/errors.ts';
 import type { Image, MirrorColumn, MirrorTable } from '../../core/mirror-table.ts';
 import type { BarrierRead, Clock, SourceReader } from '../../core/ports.ts';
-import { parseLsn, type Lsn } from '../../core/version.ts';
+import type { Lsn } from '../../core/version.ts';
 import { openClient, statementError, textRows, type Database } from './connection.ts';
 import { ident, qualified } from './sql.ts';
+import { notedWalEnd } from './wal-position.ts';
 
 export type BarrierOptions = {
   readonly clock: Clock;
@@ -46,8 +47,7 @@ export async function barrier(client: pg.ClientBase, options: BarrierOptions): P
   const { clock, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const deadline = clock.now() + timeoutMs;
   try {
-    const [here] = await textRows(client, 'select pg_current_wal_insert_lsn()');
-    const lsn = parseLsn(here?.[0] ?? '');
+    const lsn = await notedWalEnd(client);
     let waiting = await running(client);
     for (let pauseMs = 1; waiting.size > 0; pauseMs = Math.min(50, pauseMs * 2)) {
       signal?.throwIfAborted();
@@ -170,8 +170,7 @@ export class PostgresSourceReader implements SourceReader {
       const client = await this.#client;
       const lsn = await barrier(client, this.#options);
       const rows = await rowsByKey(client, table, keys);
-      const [[end] = []] = await textRows(client, 'select pg_current_wal_insert_lsn()');
-      return { lsn, readUntil: parseLsn(end ?? ''), rows };
+      return { lsn, readUntil: await notedWalEnd(client), rows };
     } catch (error) {
       await this.close();
       throw error;

@@ -4,7 +4,12 @@ import { TandemError, type ErrorCode } from '../../core/errors.ts';
 export type Side = 'source' | 'target';
 
 /** One of the two databases. `client` is what the driver needs: host, port, user, TLS and so on. */
-export type Database = { readonly side: Side; readonly client: pg.ClientConfig };
+export type Database = {
+  readonly side: Side;
+  readonly client: pg.ClientConfig;
+  /** A source whose places in the log are marked when they are noted: see `notedWalEnd`. */
+  readonly marks?: boolean;
+};
 
 /**
  * Settings of every session of ours: text forms that both servers agree on, and a server that ends
@@ -67,7 +72,7 @@ export async function openClient(
   { pipeline = false }: SessionOptions = {},
 ): Promise<pg.Client> {
   const client = new pg.Client({ ...sessionConfig(database, purpose), pipeline });
-  sides.set(client, database.side);
+  databases.set(client, database);
   // A lost connection is reported by the query in hand; without a listener it would end the process.
   client.on('error', () => undefined);
   try {
@@ -103,7 +108,7 @@ export async function withClient<T>(
   }
 }
 
-const sides = new WeakMap<pg.ClientBase, Side>();
+const databases = new WeakMap<pg.ClientBase, Database>();
 const turns = new WeakMap<pg.ClientBase, Promise<unknown>>();
 
 /** Statements of one session go one after the other, whoever asks; the driver wants it so. */
@@ -119,9 +124,14 @@ async function inTurn<T>(client: pg.ClientBase, work: () => Promise<T>): Promise
   }
 }
 
+/** Whether the session's database wants the places that are noted to be marked. */
+export function hasMarks(client: pg.ClientBase): boolean {
+  return databases.get(client)?.marks === true;
+}
+
 /** Whoever asked: that the server is gone has a name, so that it is waited for. */
 function lostConnection(client: pg.ClientBase, error: unknown): TandemError | null {
-  const side = sides.get(client);
+  const side = databases.get(client)?.side;
   if (side === undefined || error instanceof TandemError) return null;
   const named = statementError(side, error, 'statement');
   return named.code === 'SOURCE_UNREACHABLE' || named.code === 'TARGET_UNREACHABLE' ? named : null;

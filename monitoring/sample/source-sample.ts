@@ -2,9 +2,9 @@ import type pg from 'pg';
 import { textRows } from '../../connectors/postgres/connection.ts';
 import { readSlot, type NoSlot, type SlotState } from '../../connectors/postgres/slot.ts';
 import { clockAheadMs } from '../../connectors/postgres/source-clock.ts';
+import { walEnd } from '../../connectors/postgres/wal-position.ts';
 import type { Clock } from '../../core/ports.ts';
-import { parseLsn, type Lsn } from '../../core/version.ts';
-import { sourceEnd } from '../lag.ts';
+import type { Lsn } from '../../core/version.ts';
 
 /** What the source says at one moment. */
 export type SourceSample = {
@@ -26,7 +26,7 @@ export async function sampleSource(
     `select setting from pg_settings where name = 'max_slot_wal_keep_size' and setting::bigint >= 0`,
   );
   return {
-    end: parseLsn(await sourceEnd(client)),
+    end: await walEnd(client),
     clockAheadMs: await clockAheadMs(client, clock),
     slot: await readSlot(client, slot),
     budgetBytes: limit === undefined ? null : Number(limit[0]) * 1024 * 1024,

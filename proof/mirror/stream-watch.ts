@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { statementError, textRows } from '../../connectors/postgres/connection.ts';
 import { beat } from '../../connectors/postgres/heartbeat.ts';
 import { MESSAGES_SINCE } from '../../connectors/postgres/heartbeat-message.ts';
+import { walEnd } from '../../connectors/postgres/wal-position.ts';
 import type { Clock } from '../../core/ports.ts';
 import { formatLsn, parseLsn, type Lsn } from '../../core/version.ts';
 
@@ -45,11 +46,7 @@ export class StreamWatch {
   /** Everything that a snapshot of the source has shown was committed before this place. */
   async sourceEnd(): Promise<Lsn> {
     try {
-      const [row] = await textRows(
-        this.#options.source,
-        `select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end`,
-      );
-      return (this.#seenEnd = parseLsn(row?.[0] ?? ''));
+      return (this.#seenEnd = await walEnd(this.#options.source));
     } catch (error) {
       throw statementError('source', error, 'verify');
     }

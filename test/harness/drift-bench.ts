@@ -7,7 +7,9 @@ import { openClient } from '../../connectors/postgres/connection.ts';
 import type { Mapping } from '../../core/entity.ts';
 import type { TruncatePolicy } from '../../core/truncate-policy.ts';
 import { uuidOf } from '../../core/uuid.ts';
-import { hasCaughtUp, sourceEnd } from '../../monitoring/lag.ts';
+import { walEnd } from '../../connectors/postgres/wal-position.ts';
+import { formatLsn } from '../../core/version.ts';
+import { hasCaughtUp } from '../../monitoring/lag.ts';
 import { databaseOf, Notes } from './apply-bench.ts';
 import { freshPair, type Row, type TestDatabase, type TestPair } from './database.ts';
 import { LEGACY, TARGET } from './drift-mapping.ts';
@@ -119,7 +121,7 @@ export class DriftBench implements AsyncDisposable {
     const from = await openClient(source, 'test');
     const to = await openClient(target, 'test');
     try {
-      const end = await sourceEnd(from);
+      const end = formatLsn(await walEnd(from));
       await from.query(`select pg_logical_emit_message(false, 'test', '')`);
       const what = () =>
         `the stream to pass ${end}: ${JSON.stringify(this.notes.events.slice(-20))}`;

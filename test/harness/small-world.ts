@@ -5,7 +5,9 @@ import { mirrorTables } from '../../connectors/postgres/mirror-tables.ts';
 import { buildModel, type Model } from '../../consumers/model.ts';
 import { readTargetTables } from '../../consumers/target-tables.ts';
 import { readUsages } from '../../core/usage.ts';
-import { hasCaughtUp, sourceEnd, wantedOf } from '../../monitoring/lag.ts';
+import { walEnd } from '../../connectors/postgres/wal-position.ts';
+import { formatLsn } from '../../core/version.ts';
+import { hasCaughtUp, wantedOf } from '../../monitoring/lag.ts';
 import { databaseOf, type LegacyRow } from './apply-bench.ts';
 import { freshDatabase, type Row, type TestDatabase } from './database.ts';
 import { expectedFrom, foundIn, mirrorOf, plainState, type LegacyState } from './small-expected.ts';
@@ -98,7 +100,7 @@ export class SmallWorld implements AsyncDisposable {
     let end: number | null | undefined;
     void child.exited.then((code) => (end = code));
     try {
-      const asked = await sourceEnd(source);
+      const asked = formatLsn(await walEnd(source));
       await waitFor(
         async () => {
           if (end !== undefined) throw new Error(`it ended with ${end}: ${child.output}`);

@@ -1,0 +1,63 @@
+import { TandemError } from '../../core/errors.ts';
+import type { Position } from '../../core/ports.ts';
+
+/** How far one partition is moved by a batch: it holds the offsets from `from` up to `to`. */
+export type PartitionStep = {
+  readonly topic: string;
+  readonly partition: number;
+  /** Where the target must stand: it is 0 for a partition that it does not know yet. */
+  readonly from: bigint;
+  /** Where it stands then. */
+  readonly to: bigint;
+  /** Of the message before `to`, by which it is known again; null where there is none to compare. */
+  readonly timestampMs: number | null;
+};
+
+/** What a `Position` of Kafka holds: the partitions that a batch moves. */
+export type LogPosition = readonly PartitionStep[];
+
+/** Where the target stands. A partition that is not named stands at 0. */
+export type StoredPositions = {
+  /** Of the cluster that the target was fed from; null where it was not fed yet. */
+  readonly clusterId: string | null;
+  /** By `topic/partition`. */
+  readonly partitions: ReadonlyMap<string, StoredPartition>;
+};
+export type StoredPartition = { readonly next: bigint; readonly timestampMs: number | null };
+
+/** Reads where the target stands, which is where this source goes on. */
+export interface LogPositions {
+  read(): Promise<StoredPositions>;
+}
+
+/** The name of a partition wherever one is looked up. */
+export function partitionName(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
+}
+
+export function formatLogPosition(steps: LogPosition): Position {
+  const plain = steps.map(({ topic, partition, from, to, timestampMs }) => ({
+    topic,
+    partition,
+    from: from.toString(),
+    to: to.toString(),
+    timestamp: timestampMs,
+  }));
+  return JSON.stringify(plain) as Position;
+}
+
+/** @throws TandemError `PROTOCOL_VIOLATION`: only what `formatLogPosition` made can be read */
+export function parseLogPosition(position: Position): LogPosition {
+  try {
+    const plain = JSON.parse(position) as Record<string, unknown>[];
+    return plain.map(({ topic, partition, from, to, timestamp }) => ({
+      topic: String(topic),
+      partition: Number(partition),
+      from: BigInt(String(from)),
+      to: BigInt(String(to)),
+      timestampMs: timestamp === null ? null : Number(timestamp),
+    }));
+  } catch (cause) {
+    throw new TandemError('PROTOCOL_VIOLATION', { what: 'a position in a log' }, cause);
+  }
+}
