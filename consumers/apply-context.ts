@@ -9,6 +9,11 @@ export type ApplyOptions = {
   readonly stream: string;
   /** How the changes come: one process has the slot, or several share a log. Default: the slot. */
   readonly through?: 'slot' | 'log';
+  /**
+   * What `tandem.tables_digest` gave when the session was opened: another process of a log that is
+   * shared may settle the tables meanwhile. Default: nobody does.
+   */
+  readonly tablesDigest?: string;
   /** Roots that one batch may derive; what concerns more becomes a job. */
   readonly maxRoots: number;
   /** Share of an entity's roots in quarantine above which it stops. */

@@ -14,6 +14,7 @@ export function controlSchemaSql(): readonly string[] {
     ...proofTablesSql(),
     ...UUID_OF,
     FENCE,
+    TABLES_DIGEST,
     FENCE_LOG,
     LOCK,
     ROW_EXISTS,
@@ -313,6 +314,14 @@ const FENCE = `
     return array(select name from tandem.entity where state <> 'active');
   end $$`;
 
+/** Changes whenever a session that knows the mirror's tables has to know them anew. */
+const TABLES_DIGEST = `
+  create or replace function tandem.tables_digest() returns text
+  language sql stable set search_path = pg_catalog as $$
+    select coalesce(md5(string_agg(concat_ws(' ', table_name, state, joins_at, columns), ';' order by table_name)), '')
+    from tandem.mirror
+  $$`;
+
 /**
  * The same for a stream that comes through a log: moves partitions by compare-and-set. `taken` names
  * one that stands elsewhere; `inactive` is null where the epoch is another.
@@ -321,7 +330,7 @@ const FENCE_LOG = `
   create or replace function tandem.fence_log(
     p_stream text, p_epoch bigint, p_topics text[], p_partitions integer[],
     p_from bigint[], p_to bigint[], p_timestamps bigint[],
-    out taken text, out inactive text[]
+    out taken text, out inactive text[], out tables text
   ) language plpgsql set search_path = pg_catalog as $$
   begin
     -- Shared: several processes write at a time, and whoever must be alone locks the row for update.
@@ -331,6 +340,7 @@ const FENCE_LOG = `
       return;
     end if;
     inactive := array(select name from tandem.entity where state <> 'active');
+    tables := tandem.tables_digest();
     for i in 1 .. coalesce(array_length(p_topics, 1), 0) loop
       update tandem.topic_position
       set next_offset = p_to[i], last_timestamp = p_timestamps[i], updated_at = clock_timestamp()

@@ -46,7 +46,7 @@ export class LogFence implements Fence {
       arrayLiteral(sorted.map((step) => value(step)?.toString() ?? null));
     const [row] = await preparedRows(
       client,
-      `select taken, array_to_json(inactive)
+      `select taken, array_to_json(inactive), tables
        from tandem.fence_log($1, $2, $3::text[], $4::integer[], $5::bigint[], $6::bigint[], $7::bigint[])`,
       [
         options.stream,
@@ -58,11 +58,14 @@ export class LogFence implements Fence {
         array(({ timestampMs }) => timestampMs),
       ],
     );
-    const [taken, inactive] = row ?? [];
+    const [taken, inactive, tables] = row ?? [];
     if (inactive == null) {
       throw new TandemError('POSITION_TAKEN', { stream: options.stream, epoch: cursor.epoch });
     }
     if (taken != null) throw new TandemError('PARTITION_TAKEN', { partition: taken });
+    if (options.tablesDigest !== undefined && tables !== options.tablesDigest) {
+      throw new TandemError('TABLES_CHANGED', { stream: options.stream });
+    }
     this.#inactive.are(JSON.parse(inactive) as string[]);
   }
 

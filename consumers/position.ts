@@ -19,7 +19,11 @@ export type StoredPosition = {
   readonly timeline: number;
   /** The slot's consistent point: the version of every row that the backfill copies. */
   readonly consistentPoint: Lsn;
+  readonly mode: StreamMode;
 };
+
+/** How the changes come: from the slot, or through a log that somebody writes from the slot. */
+export type StreamMode = 'direct' | 'kafka';
 
 /** Null where the stream was never set up (or the control schema is not there). */
 export async function readPosition(
@@ -30,12 +34,12 @@ export async function readPosition(
   if (there?.[0] !== 't') return null;
   const [row] = await textRows(
     client,
-    `select position, slot, system_identifier, timeline, consistent_point
+    `select position, slot, system_identifier, timeline, consistent_point, mode
      from tandem.position where stream = $1`,
     [stream],
   );
   if (row === undefined) return null;
-  const [position, slot, systemIdentifier, timeline, consistentPoint] = row;
+  const [position, slot, systemIdentifier, timeline, consistentPoint, mode] = row;
   return {
     stream,
     position: (position ?? '') as Position,
@@ -43,6 +47,7 @@ export async function readPosition(
     systemIdentifier: systemIdentifier ?? '',
     timeline: Number(timeline),
     consistentPoint: parseLsn(consistentPoint ?? ''),
+    mode: mode === 'kafka' ? 'kafka' : 'direct',
   };
 }
 
@@ -89,7 +94,7 @@ export async function followTimeline(
  */
 export async function storePosition(
   client: pg.ClientBase,
-  stored: Omit<StoredPosition, 'position' | 'consistentPoint'> & {
+  stored: Omit<StoredPosition, 'position' | 'consistentPoint' | 'mode'> & {
     readonly consistentPoint: string;
   },
 ): Promise<void> {
@@ -150,11 +155,24 @@ async function forgetNewer(client: pg.ClientBase, consistentPoint: string): Prom
 export async function takeOver(client: pg.ClientBase, stream: string): Promise<Cursor> {
   const [row] = await textRows(
     client,
-    `update tandem.position set epoch = epoch + 1 where stream = $1 returning position, epoch`,
+    `update tandem.position set epoch = epoch + 1, mode = 'direct' where stream = $1 returning position, epoch`,
     [stream],
   );
   if (row === undefined) throw new TandemError('NOT_SET_UP', { stream });
   return { position: (row[0] ?? '') as Position, epoch: BigInt(row[1] ?? '0') };
+}
+
+/**
+ * Joins those who bring the stream through a log. The first one ends the process that had the slot:
+ * that one writes nothing more.
+ */
+export async function joinLog(client: pg.ClientBase, stream: string): Promise<Cursor> {
+  await execute(
+    client,
+    `update tandem.position set epoch = epoch + 1, mode = 'kafka' where stream = $1 and mode <> 'kafka'`,
+    [stream],
+  );
+  return await readCursor(client, stream);
 }
 
 /** Where the stream stands and who has it, without taking it over. */

@@ -87,6 +87,10 @@ export const ERROR_POLICY = {
     retry: 'timed',
     hint: 'Another consumer has moved the position of this partition; this one goes on from there. Where it goes on for long, two processes consume the same topics in different groups.',
   },
+  TABLES_CHANGED: {
+    retry: 'timed',
+    hint: 'Another process has settled the tables of the mirror anew; this one opens its session again by itself.',
+  },
   PROTOCOL_VIOLATION: { retry: 'never', hint: 'A defect: report it with the facts shown.' },
   LSN_MALFORMED: { retry: 'never', hint: 'A defect: report it with the text shown.' },
   RELATION_CHANGED: {

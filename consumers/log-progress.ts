@@ -1,0 +1,144 @@
+import type pg from 'pg';
+import {
+  execute,
+  openClient,
+  statementError,
+  type Database,
+} from '../connectors/postgres/connection.ts';
+import { readSlot } from '../connectors/postgres/slot.ts';
+import type { Clock, Heartbeat, Observer, Position } from '../core/ports.ts';
+import { formatLsn, type Lsn } from '../core/version.ts';
+import { readPositions } from './topic-positions.ts';
+
+export type LogProgressOptions = {
+  readonly source: Database;
+  readonly target: Database;
+  readonly slot: string;
+  readonly stream: string;
+  readonly epoch: bigint;
+  /** By `topic/partition`, of all topics of the stream: the offset behind the last message. */
+  readonly ends: () => Promise<ReadonlyMap<string, bigint>>;
+  /** Now, by the source's clock, in ms since the epoch. */
+  readonly sourceNow: () => number;
+  readonly clock: Clock;
+  readonly observer: Observer;
+};
+
+/** What is so once the target stands at `ends`. */
+type Milestone = {
+  readonly ends: ReadonlyMap<string, bigint>;
+  readonly confirmed: Lsn | null;
+  readonly heartbeat: Heartbeat | null;
+};
+
+const SETTLED_MS = 1_000;
+const PENDING_MS = 25;
+
+/**
+ * Tells what the positions of the partitions mean for the stream as a whole. What the slot's reader
+ * has confirmed was in the log before; so once the target has come to where the log ended after the
+ * slot was looked at, it holds everything that the source committed before the confirmed place. In
+ * the same way a heartbeat counts once the target stands where the log ended after it was read: the
+ * changes before it went to other partitions.
+ *
+ * Several processes may do so side by side: the position only moves on.
+ */
+export class LogProgress {
+  readonly #options: LogProgressOptions;
+  #heartbeat: Heartbeat | null = null;
+
+  constructor(options: LogProgressOptions) {
+    this.#options = options;
+  }
+
+  /** A heartbeat has come out of the log. */
+  saw(heartbeat: Heartbeat): void {
+    if (heartbeat.sentAtMs > (this.#heartbeat?.sentAtMs ?? 0)) this.#heartbeat = heartbeat;
+  }
+
+  /** Until `signal` aborts. What fails is tried again: the stream itself says what is wrong. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, observer } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await this.#follow(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        const { code } = statementError('target', error, 'progress');
+        observer.event('progress of the log unknown', { code }, 'debug');
+        await clock.sleep(SETTLED_MS, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { source, target, clock } = this.#options;
+    const from = await openClient(source, 'progress');
+    try {
+      const to = await openClient(target, 'progress');
+      try {
+        while (!signal.aborted) {
+          const milestone = await this.#milestone(from);
+          while (!signal.aborted && !(await this.#isReached(to, milestone))) {
+            await clock.sleep(PENDING_MS, signal).catch(() => undefined);
+          }
+          if (signal.aborted) return;
+          await this.#note(to, milestone);
+          const until = clock.now() + SETTLED_MS;
+          while (!signal.aborted && this.#heartbeat === null && clock.now() < until) {
+            await clock.sleep(PENDING_MS, signal).catch(() => undefined);
+          }
+        }
+      } finally {
+        await to.end();
+      }
+    } finally {
+      await from.end();
+    }
+  }
+
+  /** In this order: whatever was confirmed, or stood before the heartbeat, lies before the ends. */
+  async #milestone(source: pg.Client): Promise<Milestone> {
+    const heartbeat = this.#heartbeat;
+    this.#heartbeat = null;
+    const slot = await readSlot(source, this.#options.slot);
+    const confirmed = slot.exists ? slot.confirmedFlushLsn : null;
+    return { heartbeat, confirmed, ends: await this.#options.ends() };
+  }
+
+  async #isReached(target: pg.Client, { ends }: Milestone): Promise<boolean> {
+    const { partitions } = await readPositions(target, this.#options.stream);
+    return [...ends].every(([name, end]) => (partitions.get(name)?.next ?? 0n) >= end);
+  }
+
+  async #note(target: pg.Client, { confirmed, heartbeat }: Milestone): Promise<void> {
+    const { stream, epoch, sourceNow, observer } = this.#options;
+    const lagMs = heartbeat === null ? null : Math.max(0, sourceNow() - heartbeat.sentAtMs);
+    const position = confirmed === null ? null : formatLsn(confirmed);
+    await execute(
+      target,
+      `update tandem.position set
+         position = greatest(position::pg_lsn, $3::pg_lsn)::text,
+         heartbeat_at = greatest(heartbeat_at, $4), heartbeat_lag = coalesce($5, heartbeat_lag),
+         updated_at = clock_timestamp()
+       where stream = $1 and epoch = $2 and mode = 'kafka'`,
+      [
+        stream,
+        epoch,
+        position,
+        heartbeat === null ? null : new Date(heartbeat.sentAtMs).toISOString(),
+        lagMs === null ? null : `${lagMs} ms`,
+      ],
+    );
+    if (lagMs === null) return;
+    observer.batch({
+      events: 0,
+      changesByTable: new Map(),
+      transactionsBytes: 0,
+      rowsByEntity: new Map(),
+      phaseMs: {},
+      position: (position ?? '') as Position,
+      heartbeatLagMs: lagMs,
+    });
+  }
+}
