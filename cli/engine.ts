@@ -1,19 +1,16 @@
-import type pg from 'pg';
 import { PostgresSourceReader } from '../connectors/postgres/barrier.ts';
 import { openClient, statementError, withClient } from '../connectors/postgres/connection.ts';
 import { runHeartbeat } from '../connectors/postgres/heartbeat.ts';
-import { judgeSlot } from '../connectors/postgres/judge-slot.ts';
 import { withBoth } from '../connectors/postgres/pair.ts';
 import { PostgresSource } from '../connectors/postgres/replication-source.ts';
-import { readSlot } from '../connectors/postgres/slot.ts';
-import { clockAheadMs } from '../connectors/postgres/source-clock.ts';
 import { alone } from '../backfill/alone.ts';
 import { backfill, remaining, type Remaining } from '../backfill/backfill.ts';
 import { Applier } from '../consumers/apply.ts';
 import type { ApplyOptions } from '../consumers/apply-context.ts';
 import { buildModel, type Model } from '../consumers/model.ts';
+import { LogProgress } from '../consumers/log-progress.ts';
 import {
-  followTimeline,
+  joinLog,
   readCursor,
   readUntil,
   takeOver,
@@ -22,6 +19,7 @@ import {
 import { streamSession, type Session } from '../consumers/stream.ts';
 import type { TableRecord } from '../consumers/table-state.ts';
 import { readTargetTables } from '../consumers/target-tables.ts';
+import { noteCluster, positionsOf } from '../consumers/topic-positions.ts';
 import type { Mapping } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
 import type { ChangeSource, Clock, Observer } from '../core/ports.ts';
@@ -29,9 +27,10 @@ import type { Lsn } from '../core/version.ts';
 import type { Mender } from '../proof/mirror/repair-table.ts';
 import { Beside } from './beside.ts';
 import type { Config } from './config.ts';
+import type { LogCapture } from './log-capture.ts';
 import { withinMemory } from './memory-guard.ts';
 import { MappingWatch } from './mapping-watch.ts';
-import { readStream } from './read-stream.ts';
+import { beAlone, findPosition, requireNoReader, slotReader, type Found } from './stream-entry.ts';
 import { setTableAside } from './set-table-aside.ts';
 import { settleTables, type Settled } from './settle.ts';
 
@@ -40,6 +39,8 @@ export type EngineContext = {
   readonly mapping: Mapping;
   readonly observer: Observer;
   readonly clock: Clock;
+  /** Brings the stream through a log. Default: it comes from the slot. */
+  readonly log?: LogCapture;
   /** Put around the source of the stream. */
   readonly watch?: (source: ChangeSource) => ChangeSource;
   /** How often to look whether the mapped tables changed. Default: 30 seconds. */
@@ -61,24 +62,22 @@ const BATCH_SHARE = 1 / 20;
 const JOB_TAKEN_MS = 100;
 
 /**
- * The parts of the engine put together for one pair of databases, in direct mode, as their
- * catalogues are now: after whatever ends a session, another one is opened.
+ * The parts of the engine put together for one pair of databases, as their catalogues are now: after
+ * whatever ends a session, another one is opened.
  */
 export class Engine {
   readonly #context: EngineContext;
   readonly #model: Model;
   readonly #settled: Settled;
-  readonly #position: StoredPosition;
+  readonly #found: Found;
   readonly #reader: PostgresSourceReader;
-  readonly #sourceClockAheadMs: number;
   readonly #watch: MappingWatch;
 
   private constructor(context: EngineContext, model: Model, settled: Settled, found: Found) {
     this.#context = context;
     this.#model = model;
     this.#settled = settled;
-    this.#position = found.stored;
-    this.#sourceClockAheadMs = found.clockAheadMs;
+    this.#found = found;
     const { mapping, observer, applyMapping: applies = false } = context;
     this.#watch = new MappingWatch({ mapping, observer, applies });
     this.#reader = new PostgresSourceReader({
@@ -98,8 +97,7 @@ export class Engine {
     const { config, mapping, observer } = context;
     return await withBoth(config, 'open', async (source, target) => {
       const found = await findPosition(context, source, target);
-      // Whoever takes the stream over ends the process that has it: not while that one is at work.
-      if (mode === 'settle') await requireNoReader(context, source);
+      if (mode === 'settle') await beAlone(context, source, target);
       const settled = await settleTables({ source, target, config, mapping, observer, mode });
       const targets = await readTargetTables(target, mapping);
       const blocked = new Set(settled.blocked.keys());
@@ -110,8 +108,7 @@ export class Engine {
 
   /** The same engine, telling somebody else. */
   telling(observer: Observer): Engine {
-    const found = { stored: this.#position, clockAheadMs: this.#sourceClockAheadMs };
-    return new Engine({ ...this.#context, observer }, this.#model, this.#settled, found);
+    return new Engine({ ...this.#context, observer }, this.#model, this.#settled, this.#found);
   }
 
   get model(): Model {
@@ -132,7 +129,7 @@ export class Engine {
 
   /** What the target remembered when this was opened. */
   get position(): StoredPosition {
-    return this.#position;
+    return this.#found.stored;
   }
 
   /** The source's process that reads the slot for somebody; null: nobody does. */
@@ -155,13 +152,14 @@ export class Engine {
    */
   async backfill(signal: AbortSignal): Promise<void> {
     const { config, observer, clock } = this.#context;
-    const { consistentPoint } = this.#position;
+    const { consistentPoint } = this.position;
     const work = async (whole: AbortSignal) => {
       // Another process may have done it while this one waited.
       const { tables, entities } = await this.remaining();
       if (tables.length + entities.length === 0) return;
       // Also where all goes in bulk: whoever derives has noted its mapping before.
-      await (await this.#applier()).close();
+      const cursor = this.#context.log === undefined ? takeOver : joinLog;
+      await (await this.#applier(cursor)).close();
       await backfill({
         source: config.source,
         target: config.target,
@@ -171,7 +169,7 @@ export class Engine {
         chunkRows: config.chunkRows,
         portionRows: PORTION_ROWS,
         stopShare: config.stopShare,
-        applier: () => this.#applier(),
+        applier: () => this.#applier(cursor),
         observer,
         clock,
         signal: whole,
@@ -225,10 +223,10 @@ export class Engine {
     const beside = new Beside(this.#context, this.#settled);
     const whole = AbortSignal.any([signal, over.signal]);
     const heartbeat = this.#beat(whole);
-    let work = Promise.resolve();
+    let work: Promise<unknown> = Promise.resolve();
     try {
-      const session = await this.#session(() => beside.look());
-      work = beside.run(whole);
+      const { session, follow } = await this.#session(() => beside.look());
+      work = Promise.all([beside.run(whole), follow(whole)]);
       await withinMemory(config.memoryLimitBytes, () =>
         streamSession(session, {
           maxBytes: Math.min(config.batchMaxBytes, config.memoryLimitBytes * BATCH_SHARE),
@@ -256,13 +254,23 @@ export class Engine {
     return runHeartbeat({ database: config.source, intervalMs, observer, clock, signal });
   }
 
-  async #session(onDescribed: () => void): Promise<Session> {
+  async #session(onDescribed: () => void): Promise<Opened> {
+    const { log, watch = (source: ChangeSource) => source } = this.#context;
+    return log === undefined
+      ? await this.#slotSession(onDescribed, watch)
+      : await this.#logSession(log, watch);
+  }
+
+  async #slotSession(
+    onDescribed: () => void,
+    watch: (source: ChangeSource) => ChangeSource,
+  ): Promise<Opened> {
     const { config, observer, clock } = this.#context;
     await withClient(config.source, 'slot', (client) => requireNoReader(this.#context, client));
-    const { applier, close } = await this.#applier();
+    const { applier, close } = await this.#applier(takeOver);
     try {
       // The process before may have moved it since, fed by another server even: judge what counts.
-      if (applier.position !== this.#position.position) {
+      if (applier.position !== this.position.position) {
         await withBoth(config, 'position', (source, target) =>
           findPosition(this.#context, source, target),
         );
@@ -282,23 +290,68 @@ export class Engine {
       clock,
       statusIntervalMs: config.statusSeconds * 1000,
     });
-    return { source: this.#context.watch?.(source) ?? source, applier, close };
+    const follow = () => Promise.resolve();
+    return { session: { source: watch(source), applier, close }, follow };
   }
 
+  async #logSession(
+    log: LogCapture,
+    watch: (source: ChangeSource) => ChangeSource,
+  ): Promise<Opened> {
+    const { config, observer, clock } = this.#context;
+    const { applier, epoch, close } = await this.#applier(joinLog);
+    const { source: from, target, stream, slot } = config;
+    const sourceNow = () => this.#sourceNow();
+    try {
+      const opened = await log.open({
+        tables: [...this.#model.mirror.values()],
+        joinsAt: joinsAtOf(this.#settled.records),
+        stored: this.position,
+        positions: positionsOf(target, stream),
+        sawHeartbeat: (heartbeat) => progress.saw(heartbeat),
+        observer,
+        clock,
+      });
+      const { source, ends } = opened;
+      const facts = { source: from, target, slot, stream, epoch, ends };
+      const progress = new LogProgress({ ...facts, sourceNow, clock, observer });
+      const closeAll = async () => {
+        await opened.close();
+        await close();
+      };
+      await withClient(target, 'position', (client) =>
+        noteCluster(client, stream, opened.clusterId),
+      );
+      const session = { source: watch(source), applier, close: closeAll };
+      return { session, follow: (signal) => progress.run(signal) };
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+
+  #sourceNow(): number {
+    return this.#context.clock.now() + this.#found.clockAheadMs;
+  }
+
+  /** @param cursor how the stream is had: `takeOver`, `joinLog`, or `readCursor` not at all */
   async #applier(
-    cursor: typeof takeOver = takeOver,
-  ): Promise<{ applier: Applier; close: () => Promise<void> }> {
-    const { config, observer } = this.#context;
+    cursor: typeof takeOver,
+  ): Promise<{ applier: Applier; epoch: bigint; close: () => Promise<void> }> {
+    const { config, observer, log } = this.#context;
     const client = await openClient(config.target, 'apply', { pipeline: true });
+    const isShared = log !== undefined || (cursor === readCursor && this.position.mode === 'kafka');
     try {
       const options: ApplyOptions = {
         stream: config.stream,
+        through: isShared ? 'log' : 'slot',
+        tablesDigest: this.#settled.digest,
         maxRoots: config.maxRootsPerBatch,
         stopShare: config.stopShare,
         onTruncate: config.onTruncate,
         joining: new Set(this.#settled.joining.map((table) => table.name)),
         trustedFrom: joinsAtOf(this.#settled.records),
-        sourceNow: () => this.#context.clock.now() + this.#sourceClockAheadMs,
+        sourceNow: () => this.#sourceNow(),
       };
       const place = { stream: config.stream, cursor: await cursor(client, config.stream) };
       const order = this.#model.entities.map((entity) => entity.name);
@@ -312,7 +365,7 @@ export class Engine {
         cursor: place.cursor,
       };
       const applier = await Applier.open(context, await readUntil(client));
-      return { applier, close: () => client.end() };
+      return { applier, epoch: place.cursor.epoch, close: () => client.end() };
     } catch (error) {
       await client.end();
       throw statementError('target', error, 'take over');
@@ -320,42 +373,11 @@ export class Engine {
   }
 }
 
-type Found = { readonly stored: StoredPosition; readonly clockAheadMs: number };
-
-async function findPosition(
-  { config, observer, clock }: EngineContext,
-  source: pg.Client,
-  target: pg.Client,
-): Promise<Found> {
-  const { stored, memory, found } = await readStream({ source, target }, config);
-  if (stored === null) throw new TandemError('NOT_SET_UP', { stream: config.stream });
-  const verdict = judgeSlot(memory, found);
-  if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
-  if (verdict.warning !== null) {
-    const { timeline } = found.source;
-    observer.event('slot', { warning: verdict.warning, timeline }, 'warn');
-    await followTimeline(target, stored, timeline);
-  }
-  return { stored, clockAheadMs: await clockAheadMs(source, clock) };
-}
-
-async function slotReader(source: pg.Client, name: string): Promise<number | null> {
-  const slot = await readSlot(source, name);
-  return slot.exists && slot.isActive ? (slot.activePid ?? 0) : null;
-}
-
-/** The source needs a moment to notice that the session before has ended. */
-const LET_GO_MS = 2_000;
-
-async function requireNoReader({ config, clock }: EngineContext, source: pg.Client): Promise<void> {
-  const deadline = clock.now() + LET_GO_MS;
-  for (;;) {
-    const pid = await slotReader(source, config.slot);
-    if (pid === null) return;
-    if (clock.now() > deadline) throw new TandemError('SLOT_IN_USE', { slot: config.slot, pid });
-    await clock.sleep(50);
-  }
-}
+/** A session of the stream, and what goes on beside it until its signal aborts. */
+type Opened = {
+  readonly session: Session;
+  readonly follow: (signal: AbortSignal) => Promise<void>;
+};
 
 const joinsAtOf = (records: ReadonlyMap<string, TableRecord>): ReadonlyMap<string, Lsn> =>
   new Map(

@@ -6,6 +6,7 @@ import { plansFor, settleMirror, type SettleFacts } from '../consumers/settle-mi
 import {
   joinAt,
   readTableRecords,
+  readTablesDigest,
   settleEntities,
   tablesOf,
   type TableRecord,
@@ -27,6 +28,8 @@ export type Settled = {
   /** By entity: the table because of which it is not derived. */
   readonly blocked: ReadonlyMap<string, string>;
   readonly records: ReadonlyMap<string, TableRecord>;
+  /** Changes whenever somebody settles the tables anew. */
+  readonly digest: string;
 };
 
 export type SettleContext = {
@@ -47,6 +50,8 @@ export async function settleTables(context: SettleContext): Promise<Settled> {
       ? await settleMirror(target, facts, true, observer)
       : await plansFor(target, facts, await readTableRecords(target));
   if (mode === 'settle') await join(source, target);
+  // Before the records: what somebody changes behind this is noticed by the first batch.
+  const digest = await readTablesDigest(target);
   const records = await readTableRecords(target);
   const states = new Map([...records].map(([name, { state }]) => [name, state]));
   const isPending = mode === 'look';
@@ -64,6 +69,7 @@ export async function settleTables(context: SettleContext): Promise<Settled> {
     waiting: waiting.map((table) => table.name),
     blocked: mode === 'settle' ? await settleEntities(target, mapping) : blockedBy(mapping, tables),
     records,
+    digest,
   };
 }
 

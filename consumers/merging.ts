@@ -220,7 +220,11 @@ export class Merging {
     observer.event('truncate', { table, action }, 'warn');
     if (action === 'ignore') return;
     // Rows that were read before it and are on their way would come to life behind it.
-    if (options.joining?.has(table) === true) throw new TandemError('TABLE_JOINING', { table });
+    // So would those that a log holds in other partitions: the table is read anew instead.
+    const isInLog = options.through === 'log';
+    if (isInLog || options.joining?.has(table) === true) {
+      throw new TandemError('TABLE_JOINING', { table });
+    }
     await lockTables(client, [table]);
     const { commitLsn, changeLsn } = event.version;
     const rest = event.table.columns

@@ -1,3 +1,4 @@
+import { TandemError } from '../core/errors.ts';
 import type { Batch, BatchOptions, ChangeSource, Clock, Observer } from '../core/ports.ts';
 import type { Applier } from './apply.ts';
 
@@ -37,8 +38,7 @@ export async function streamSession(session: Session, options: StreamOptions): P
       // A transaction in hand is not committed, and so rolled back when the session ends.
       if (result.done === true || signal.aborted) return;
       const batch = result.value;
-      const isCommitted = await applier.apply(batch);
-      if (isCommitted) {
+      if (await applied(session, batch, observer)) {
         options.progressed();
         await source.confirm(batch.position);
       }
@@ -48,6 +48,23 @@ export async function streamSession(session: Session, options: StreamOptions): P
     over.abort();
     await batches.return?.();
     await session.close();
+  }
+}
+
+/** Whether the batch is committed. One that another consumer was faster with comes again, or not. */
+async function applied(
+  { source, applier }: Session,
+  batch: Batch,
+  observer: Observer,
+): Promise<boolean> {
+  try {
+    return await applier.apply(batch);
+  } catch (error) {
+    const isTaken = error instanceof TandemError && error.code === 'PARTITION_TAKEN';
+    if (!isTaken || source.rewind === undefined) throw error;
+    observer.event('partition taken', error.details, 'debug');
+    source.rewind();
+    return false;
   }
 }
 

@@ -28,6 +28,12 @@ export type TableRecord = {
   readonly sourceColumns: readonly string[] | null;
 };
 
+/** What sessions that share a stream know the tables by: see `tandem.tables_digest`. */
+export async function readTablesDigest(client: pg.ClientBase): Promise<string> {
+  const [row] = await textRows(client, 'select tandem.tables_digest()');
+  return row?.[0] ?? '';
+}
+
 export async function readTableRecords(client: pg.ClientBase): Promise<Map<string, TableRecord>> {
   const rows = await textRows(
     client,

@@ -83,6 +83,10 @@ export const ERROR_POLICY = {
     retry: 'never',
     hint: 'Another process has taken over this stream; this one writes nothing more. Stop one of them.',
   },
+  LOG_NOT_DRAINED: {
+    retry: 'manual',
+    hint: 'The slot has handed changes to Kafka that the target does not hold yet. Stop relay or connector, let `tandem run --from kafka` finish the log (`tandem status --caught-up`), then start again.',
+  },
   PARTITION_TAKEN: {
     retry: 'timed',
     hint: 'Another consumer has moved the position of this partition; this one goes on from there. Where it goes on for long, two processes consume the same topics in different groups.',

@@ -11,6 +11,8 @@ export type StoredStream = {
   readonly slot: string;
   /** Up to here the target has committed. */
   readonly position: Lsn;
+  /** How the target was fed last. Default: from the slot. */
+  readonly mode?: 'direct' | 'kafka';
   /**
    * Up to here the copy has read the source, which may be further than the stream; null: a table
    * is half copied, and nobody knows how far. Left out: the copy is not ahead.
@@ -35,9 +37,16 @@ export type SlotVerdict =
  *
  * A slot created anew begins at the end of the WAL of that moment, so both its positions are past
  * what the target holds; one that was merely moved on (by another reader, or by
- * `pg_replication_slot_advance`) may still keep older WAL. Either way changes are missing.
+ * `pg_replication_slot_advance`) may still keep older WAL. Either way changes are missing,
+ * unless a log between slot and target has them.
+ *
+ * @param through how the stream is to go on
  */
-export function judgeSlot(stored: StoredStream | null, found: FoundStream): SlotVerdict {
+export function judgeSlot(
+  stored: StoredStream | null,
+  found: FoundStream,
+  through: 'slot' | 'log' = 'slot',
+): SlotVerdict {
   const { source, slot } = found;
   if (stored !== null && stored.systemIdentifier !== source.systemIdentifier) {
     return refused('WRONG_SERVER', {
@@ -60,7 +69,7 @@ export function judgeSlot(stored: StoredStream | null, found: FoundStream): Slot
     });
   }
   if (stored === null) return fine(null);
-  return judgeTimeline(stored, found) ?? judgePositions(stored, source, slot);
+  return judgeTimeline(stored, found) ?? judgePositions(stored, source, slot, through);
 }
 
 /**
@@ -86,6 +95,7 @@ function judgePositions(
   stored: StoredStream,
   source: SourceIdentity,
   slot: SlotState,
+  through: 'slot' | 'log',
 ): SlotVerdict {
   const details = { slot: slot.name, position: formatLsn(stored.position) };
   if (source.walLsn < stored.position) {
@@ -93,9 +103,11 @@ function judgePositions(
     return refused('SOURCE_BEHIND', { ...details, wal: formatLsn(source.walLsn) });
   }
   const { confirmedFlushLsn, restartLsn } = slot;
-  if (confirmedFlushLsn !== null && confirmedFlushLsn > stored.position) {
+  const isAhead = confirmedFlushLsn !== null && confirmedFlushLsn > stored.position;
+  if (isAhead && through === 'slot') {
     const isNew = restartLsn !== null && restartLsn > stored.position;
-    return refused(isNew ? 'SLOT_RECREATED' : 'SLOT_AHEAD', {
+    const gap = isNew ? 'SLOT_RECREATED' : 'SLOT_AHEAD';
+    return refused(stored.mode === 'kafka' ? 'LOG_NOT_DRAINED' : gap, {
       ...details,
       confirmed: formatLsn(confirmedFlushLsn),
     });

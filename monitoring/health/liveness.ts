@@ -27,6 +27,7 @@ export class Liveness {
     return {
       batches: (after, options) => this.#noting(source.batches(after, options)),
       confirm: (position) => source.confirm(position),
+      ...(source.rewind === undefined ? {} : { rewind: () => source.rewind?.() }),
     };
   }
 

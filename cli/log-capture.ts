@@ -1,0 +1,36 @@
+import type { LogPositions } from '../connectors/kafka/log-position.ts';
+import type { StoredPosition } from '../consumers/position.ts';
+import type { MirrorTable } from '../core/mirror-table.ts';
+import type { ChangeSource, Clock, Heartbeat, Observer } from '../core/ports.ts';
+import type { Lsn } from '../core/version.ts';
+
+/** Brings the stream where it does not come from the slot: from a log that is written from it. */
+export type LogCapture = {
+  /**
+   * Connects to the log.
+   *
+   * @throws TandemError `KAFKA_UNREACHABLE`, `KAFKA_REFUSED`, and where the log is not the one that
+   *   the target was fed from
+   */
+  open(options: LogSessionOptions): Promise<LogSession>;
+};
+
+export type LogSessionOptions = {
+  /** Their changes are taken. */
+  readonly tables: readonly MirrorTable[];
+  /** By table: changes that were committed before are left out. */
+  readonly joinsAt: ReadonlyMap<string, Lsn>;
+  readonly stored: StoredPosition;
+  readonly positions: LogPositions;
+  readonly sawHeartbeat: (heartbeat: Heartbeat) => void;
+  readonly observer: Observer;
+  readonly clock: Clock;
+};
+
+export type LogSession = {
+  readonly source: ChangeSource;
+  readonly clusterId: string;
+  /** By `topic/partition`, of all topics of the stream: the offset behind the last message. */
+  readonly ends: () => Promise<ReadonlyMap<string, bigint>>;
+  readonly close: () => Promise<void>;
+};
