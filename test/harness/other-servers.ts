@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { bundledBinaries, runnableBinaries } from '../../demo/servers/binaries.ts';
+import { cacheFolder, filledOnce } from '../../demo/servers/cache.ts';
 import { serverUser } from '../../demo/servers/system-user.ts';
-import { waitFor } from './wait-for.ts';
 
 /** The major versions that a test can ask for. */
 export const SERVER_VERSIONS = [12, 15, 17, 18] as const;
@@ -36,51 +35,17 @@ export async function binariesOf(version: ServerVersion): Promise<string> {
 async function installed(): Promise<string> {
   const lock = await readFile(join(MANIFESTS, 'package-lock.json'));
   const hash = createHash('sha256').update(lock).digest('hex').slice(0, 16);
-  const cache = join(cacheFolder(), `servers-${hash}`);
-  const turn = `${cache}.lock`;
-  await mkdir(cacheFolder(), { recursive: true });
-  if (existsSync(cache)) return cache;
-  await waitFor(() => takeTurn(turn), {
+  const folder = join(cacheFolder(), `servers-${hash}`);
+  return filledOnce({
+    folder,
+    turn: `${folder}.lock`,
+    what: 'the PostgreSQL servers for tests',
     timeoutMs: INSTALL_MS,
-    intervalMs: 200,
-    what: `the PostgreSQL servers that another process installs (its number is in ${turn})`,
+    fill: (fresh) => install(fresh, folder),
   });
-  try {
-    if (!existsSync(cache)) await install(cache);
-  } finally {
-    await rm(turn, { force: true });
-  }
-  return cache;
 }
 
-function cacheFolder(): string {
-  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tandem');
-}
-
-/** A process that was killed leaves its lock behind: that of a dead one counts for nothing. */
-async function takeTurn(file: string): Promise<boolean> {
-  try {
-    await writeFile(file, String(process.pid), { flag: 'wx' });
-    return true;
-  } catch {
-    const holder = Number(await readFile(file, 'utf8').catch(() => '')); // 0: not written yet
-    if (holder > 0 && !isAlive(holder)) await rm(file, { force: true });
-    return false;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** Beside the cache, then renamed: who looks for the cache finds all of it or nothing. */
-async function install(cache: string): Promise<void> {
-  const fresh = await mkdtemp(`${cache}-`);
+async function install(fresh: string, cache: string): Promise<void> {
   try {
     for (const file of ['package.json', 'package-lock.json']) {
       await cp(join(MANIFESTS, file), join(fresh, file));
@@ -91,7 +56,6 @@ async function install(cache: string): Promise<void> {
       timeout: INSTALL_MS,
       shell: process.platform === 'win32', // npm is a script there
     });
-    await rename(fresh, cache);
   } catch (error) {
     const said = String((error as { stderr?: unknown }).stderr ?? error).match(/npm error .+/g);
     throw new Error(
@@ -100,7 +64,5 @@ async function install(cache: string): Promise<void> {
         (said?.slice(0, 4).join('; ') ?? String(error)),
       { cause: error },
     );
-  } finally {
-    await rm(fresh, { recursive: true, force: true });
   }
 }
