@@ -57,7 +57,14 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const folder = given === undefined ? await createWorkFolder(user) : undefined;
   const dataDirectory = resolve(given ?? join(folder ?? '', 'data'));
   const isKept = options.keep === true;
-  const watchdog = isKept ? undefined : startWatchdog({ dataDirectory, user, remove: folder });
+  const watchdog = isKept
+    ? undefined
+    : startWatchdog({
+        pidFile: join(dataDirectory, 'postmaster.pid'),
+        signal: 'QUIT', // PostgreSQL's immediate shutdown
+        user,
+        remove: folder,
+      });
   try {
     const binaries = options.binaries ?? (await bundledBinaries(user));
     const cluster = { binaries, dataDirectory, user };

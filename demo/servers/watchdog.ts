@@ -4,7 +4,10 @@ import type { SystemUser } from './system-user.ts';
 
 /** What is left to do when this process ends without `disarm`, however it ends. */
 export type LastWill = {
-  readonly dataDirectory: string;
+  /** Its first line is the number of the process to end; no file, nothing to end. */
+  readonly pidFile: string;
+  /** How it is ended. What does not heed that is killed. */
+  readonly signal: 'QUIT' | 'KILL';
   readonly user: SystemUser;
   /** Removed after the server has stopped. */
   readonly remove?: string | undefined;
@@ -14,15 +17,15 @@ export type Watchdog = { disarm(): void };
 
 /**
  * The read ends when the last word comes, or when our end of the pipe closes: the kernel does that
- * even after SIGKILL. SIGQUIT is PostgreSQL's immediate shutdown. The second removal is for what a
- * process that was just ending has written meanwhile.
+ * even after SIGKILL. The second removal is for what a process that was just ending has written
+ * meanwhile.
  */
 const SCRIPT = `
-data=$1 remove=$2
+pidfile=$1 signal=$2 remove=$3
 read -r word
 [ "$word" = disarm ] && exit 0
-pid=$(head -n 1 "$data/postmaster.pid" 2>/dev/null)
-if [ -n "$pid" ] && kill -QUIT "$pid" 2>/dev/null; then
+pid=$(head -n 1 "$pidfile" 2>/dev/null)
+if [ -n "$pid" ] && kill -"$signal" "$pid" 2>/dev/null; then
   tries=0
   while kill -0 "$pid" 2>/dev/null && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
   kill -KILL "$pid" 2>/dev/null
@@ -38,7 +41,7 @@ rm -rf "$remove"
  * `exit`, SIGINT or uncaught errors: all of them close the pipe.
  */
 export function startWatchdog(will: LastWill): Watchdog {
-  const args = ['-c', SCRIPT, 'tandem-watchdog', will.dataDirectory, will.remove ?? ''];
+  const args = ['-c', SCRIPT, 'tandem-watchdog', will.pidFile, will.signal, will.remove ?? ''];
   const child = spawn('/bin/sh', args, {
     ...will.user,
     cwd: '/',

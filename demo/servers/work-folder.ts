@@ -12,8 +12,8 @@ export function sharedTempFolder(user: SystemUser): string {
 }
 
 /** A new folder that only `user` (and root) can read. */
-export async function createWorkFolder(user: SystemUser): Promise<string> {
-  const folder = await mkdtemp(join(sharedTempFolder(user), 'tandem-pg-'));
+export async function createWorkFolder(user: SystemUser, prefix = 'tandem-pg-'): Promise<string> {
+  const folder = await mkdtemp(join(sharedTempFolder(user), prefix));
   if (user !== undefined) await chown(folder, user.uid, user.gid);
   return folder;
 }
