@@ -1,10 +1,13 @@
 import type { TestProject } from 'vitest/node';
 import { startPostgres } from '../../demo/servers/postgres.ts';
+import { offerSharedServers } from './shared-servers.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
     sourceUrl: string;
     targetUrl: string;
+    /** Where test/harness/kafka-stack.ts asks for servers. */
+    sharedServersUrl: string;
   }
 }
 
@@ -13,14 +16,23 @@ const FAST = { fsync: 'off', full_page_writes: 'off' };
 
 /**
  * Runs once before all tests: `TEST_PG_URL` names the server, otherwise two throw-away ones are
- * started, a source and a target, as in real life.
+ * started, a source and a target, as in real life. Kafka's servers start when a test asks for them.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const shared = await offerSharedServers();
+  project.provide('sharedServersUrl', shared.url);
+  const databases = await provideDatabases(project);
+  return async () => {
+    await Promise.all([shared.stop(), databases.stop()]);
+  };
+}
+
+async function provideDatabases(project: TestProject): Promise<{ stop(): Promise<void> }> {
   const given = process.env['TEST_PG_URL'];
   if (given !== undefined && given !== '') {
     project.provide('sourceUrl', given);
     project.provide('targetUrl', given);
-    return async () => undefined;
+    return { stop: async () => undefined };
   }
   const [source, target] = await Promise.all([
     startPostgres({ settings: FAST }),
@@ -28,7 +40,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   ]);
   project.provide('sourceUrl', source.connectionString());
   project.provide('targetUrl', target.connectionString());
-  return async () => {
-    await Promise.all([source.stop(), target.stop()]);
+  return {
+    async stop() {
+      await Promise.all([source.stop(), target.stop()]);
+    },
   };
 }
