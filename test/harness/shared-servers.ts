@@ -31,7 +31,8 @@ export async function offerSharedServers(): Promise<SharedServers> {
       : Promise.reject(new Error(`there is no shared server ${name}`));
     answer.then(
       (addresses) => response.end(JSON.stringify(addresses)),
-      (error: unknown) => response.writeHead(500).end(String(error)),
+      (error: unknown) =>
+        response.writeHead(500).end(error instanceof Error ? error.message : String(error)),
     );
   });
   const url = await listen(http);
