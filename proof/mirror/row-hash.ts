@@ -1,11 +1,11 @@
 import type pg from 'pg';
 import { textRows, type Side } from '../../connectors/postgres/connection.ts';
-import { ident } from '../../connectors/postgres/sql.ts';
+import { ident, literal } from '../../connectors/postgres/sql.ts';
 import type { MirrorColumn } from '../../core/mirror-table.ts';
 
 /**
- * How both servers make a row into 64 bits. `hash64` is `hashtextextended`, column after column;
- * `md5` is slower and the same on every server and in every encoding.
+ * How both servers make a row into 64 bits. `hash64` is made of the server's own hashes of the
+ * values; `md5` is slower and the same on every server and in every encoding.
  */
 export type Hashing = {
   readonly kind: 'hash64' | 'md5';
@@ -38,11 +38,29 @@ async function factsOf(client: pg.ClientBase): Promise<{ version: number; encodi
   return { version: Number(row?.[0]), encoding: row?.[1] ?? '' };
 }
 
+/** A column of each way to hash. */
+const TRIAL: Readonly<Record<string, string>> = {
+  smallint: '-2',
+  integer: '7',
+  bigint: '-9007199254740993',
+  boolean: 'true',
+  uuid: '6f2c1f0a-0000-8000-8000-00000000002a',
+  numeric: '-12.340',
+  date: '2024-02-29',
+  'timestamp without time zone': '2024-03-31 02:30:00.000001',
+  'timestamp with time zone': '2024-03-31 02:30:00.000001+00',
+  text: 'mirror and source',
+};
+
 async function trial(client: pg.ClientBase): Promise<string> {
-  const [row] = await textRows(
-    client,
-    `select hashtextextended('tandem' collate "C", hashtextextended('mirror and source' collate "C", 7))`,
+  const columns = Object.keys(TRIAL).map((type) => ({
+    ...{ name: type, type, sourceType: type, inKey: false },
+  }));
+  const values = Object.entries(TRIAL).map(
+    ([type, value]) => `${literal(value)}::${type} as ${ident(type)}`,
   );
+  const hash = hashOf(columns, 'target', { kind: 'hash64', floats: 'printed' }, 7);
+  const [row] = await textRows(client, `select ${hash} from (select ${values.join(', ')}) as row`);
   return row?.[0] ?? '';
 }
 
@@ -54,11 +72,12 @@ export function hashOf(
   seed: number,
 ): string {
   if (hashing.kind === 'hash64') {
-    return columns.reduce(
-      (before, column) =>
-        `hashtextextended(${withoutNull(column, printed(column, side, hashing))} collate "C", ${before})`,
-      `${seed}::bigint`,
-    );
+    const parts = columns.map((column, i) => {
+      const own = spread(BigInt(seed) * MOST_COLUMNS + BigInt(i));
+      return `coalesce(${columnHash(column, side, hashing, own)}, ${own})`;
+    });
+    // Once more all of it: sums of exclusive ors would hardly see two rows that swapped a value.
+    return `hashint4extended(0, ${parts.join(' # ')})`;
   }
   const parts = columns.map(
     (column) => `coalesce(quote_literal(${printed(column, side, hashing)}), '-')`,
@@ -67,13 +86,46 @@ export function hashOf(
   return `('x' || substr(md5(convert_to(${text}, 'UTF8')), 1, 16))::bit(64)::bigint`;
 }
 
-/** Types whose text is never the mark of a null. The others get a sign in front. */
-const CANNOT_BE_DASH =
-  /^(smallint|integer|bigint|numeric|real|double precision|boolean|uuid|bytea|jsonb|date|timestamp)|\[\]$/;
+/** More than a table can have. */
+const MOST_COLUMNS = 2048n;
 
-function withoutNull({ type }: MirrorColumn, text: string): string {
-  return CANNOT_BE_DASH.test(type) ? `coalesce(${text}, '-')` : `coalesce('=' || ${text}, '-')`;
+/** A seed of 64 bits for each number: a multiple of an odd one, the golden ratio's first bits. */
+function spread(number: bigint): string {
+  const bits = BigInt.asIntN(64, (number + 1n) * 0x9e3779b97f4a7c15n);
+  return `'${bits}'::bigint`;
 }
+
+/**
+ * 64 bits of one value, which see each of its own; null of null. The server's hash of a `bigint`
+ * folds its halves into one, so the upper half counts once more. Those of a `numeric` and of a time
+ * see less than what is stored: the bytes in which it is sent are hashed. Printing is what takes
+ * time: an `integer` 77 ns against 10 ns, a `timestamp` 226 ns against 54 ns (PostgreSQL 18).
+ */
+function columnHash(column: MirrorColumn, side: Side, hashing: Hashing, seed: string): string {
+  const { type } = column;
+  // A domain of the source as what it is made of.
+  const value = `${ident(column.name)}${column.sourceType === type ? '' : `::${type}`}`;
+  if (type === 'integer') return `hashint4extended(${value}, ${seed})`;
+  if (type === 'smallint' || type === 'boolean') {
+    return `hashint4extended(${value}::integer, ${seed})`;
+  }
+  if (type === 'bigint') {
+    return `hashint4extended((${value} >> 32)::integer, hashint8extended(${value}, ${seed}))`;
+  }
+  if (type === 'uuid') return `uuid_hash_extended(${value}, ${seed})`;
+  const send = SENT.find(({ types }) => types.test(type))?.send;
+  const text =
+    send === undefined ? printed(column, side, hashing) : `encode(${send}(${value}), 'hex')`;
+  return `hashtextextended(${text} collate "C", ${seed})`;
+}
+
+/** Types that are sent in the same bytes by every server that has 64 bit hashes. */
+const SENT = [
+  { types: /^timestamp(\(\d\))? with time zone$/, send: 'timestamptz_send' },
+  { types: /^timestamp(\(\d\))? without time zone$/, send: 'timestamp_send' },
+  { types: /^date$/, send: 'date_send' },
+  { types: /^numeric(\(\d+,-?\d+\))?$/, send: 'numeric_send' },
+] as const;
 
 /** Types made of floats, and the function that gives their bits. */
 const FLOATS: Readonly<Record<string, string>> = {
