@@ -30,7 +30,7 @@ export type ProveTargetOptions = {
 };
 
 /** Roots in memory at a time, for each worker. */
-const PAGE_ROWS = 2_000;
+export const PAGE_ROWS = 2_000;
 /** Faults of one kind that are named, for each entity. */
 export const MAX_LISTED = 1_000;
 

@@ -4,7 +4,9 @@ import { buildConfig } from '../../cli/build-config.ts';
 import { systemClock } from '../../cli/clock.ts';
 import type { Config } from '../../cli/config.ts';
 import { Engine } from '../../cli/engine.ts';
+import { withinMemory } from '../../cli/memory-guard.ts';
 import { readSettings } from '../../cli/read-settings.ts';
+import { PAGE_ROWS } from '../../proof/prove-target.ts';
 import { verifyTarget } from '../../proof/target/verify-target.ts';
 import mapping from '../../transforms/mapping.ts';
 import { peakMemory } from './machine.ts';
@@ -105,19 +107,22 @@ async function load(config: Config, engine: Engine, observer: Recorder): Promise
   });
 }
 
+/** Within the memory that the command keeps to. */
 async function verify(config: Config, engine: Engine, observer: Recorder): Promise<void> {
-  const proof = await verifyTarget({
-    target: config.target,
-    model: engine.model,
-    entities: null,
-    workers: config.backfillWorkers,
-    pageRows: 2_000,
-    maxListed: 10,
-    settleMs: 0,
-    observer,
-    clock: systemClock,
-    signal: stop.signal,
-  });
+  const proof = await withinMemory(config.memoryLimitBytes, () =>
+    verifyTarget({
+      target: config.target,
+      model: engine.model,
+      entities: null,
+      workers: config.backfillWorkers,
+      pageRows: PAGE_ROWS,
+      maxListed: 10,
+      settleMs: 0,
+      observer,
+      clock: systemClock,
+      signal: stop.signal,
+    }),
+  );
   if (!proof.agrees || !proof.isSettled) throw new Error(JSON.stringify(proof));
 }
 
