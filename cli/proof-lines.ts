@@ -37,7 +37,8 @@ export function proofLines(report: ProofReport): string[] {
   ];
 }
 
-function sectionLines({ title, head, rows, notes }: Section): string[] {
+/** A table of the report; an exclamation mark where something differs or is open. */
+export function sectionLines({ title, head, rows, notes }: Section): string[] {
   const cells = [
     [...head, ''],
     ...rows.map((row) => [...row.cells, row.verdict === 'agrees' ? '' : '!']),

@@ -78,24 +78,8 @@ function waitingText({ rows, oldestSeconds }: Waiting): string {
     : `${formatCount(rows)}, the oldest for ${formatSeconds(oldestSeconds)}`;
 }
 
-/**
- * Per entity: source rows = applied + held + quarantined + excluded. Notes stand at the right, or
- * below where that is wider than `columns`.
- */
-export function accountLines(accounts: readonly EntityAccount[], columns = Infinity): string[] {
-  const beside = table(accounts, notes);
-  if (beside.every((line) => line.length <= columns)) return beside;
-  const below = accounts.map((account) => ({ entity: account.entity, note: notes(account) }));
-  return [
-    ...table(accounts, () => ''),
-    ...below.filter(({ note }) => note !== '').map(({ entity, note }) => `${entity}: ${note}`),
-  ];
-}
-
-function table(
-  accounts: readonly EntityAccount[],
-  note: (account: EntityAccount) => string,
-): string[] {
+/** Per entity: source rows = applied + held + quarantined + excluded, and a note at the right. */
+function accountLines(accounts: readonly EntityAccount[]): string[] {
   const head = ['entity', 'source rows', 'applied', 'held', 'quarantined', 'excluded', ''];
   const rows = accounts.map((account) => [
     account.entity,
@@ -104,7 +88,7 @@ function table(
     formatCount(account.held),
     formatCount(account.quarantined),
     formatCount([...account.excluded.values()].reduce((sum, count) => sum + count, 0)),
-    note(account),
+    notes(account),
   ]);
   const widths = head.map((cell, i) =>
     Math.max(cell.length, ...rows.map((row) => row[i]?.length ?? 0)),
@@ -130,9 +114,3 @@ function notes(account: EntityAccount): string {
     .filter((note) => note !== '')
     .join(', ');
 }
-
-export const ACCOUNT_MEANING: readonly string[] = [
-  'source rows = applied + held + quarantined + excluded',
-  'applied: the row is in the target. held: it waits for a parent. quarantined: the mapping or the',
-  'target refused it. excluded: a rule of the mapping, named at the right, leaves it out.',
-];

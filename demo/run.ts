@@ -1,7 +1,7 @@
 import mapping from '../transforms/mapping.ts';
-import { printAccount } from './account.ts';
 import { keepUp } from './keep.ts';
 import { verdict, watchLive } from './live-status.ts';
+import { prove } from './proof.ts';
 import { printShowcase } from './showcase.ts';
 import { openPair, StepFailed, type Stage } from './stage.ts';
 import * as steps from './steps.ts';
@@ -36,12 +36,8 @@ export async function runDemo(stage: Stage): Promise<void> {
   for (const warning of stream.warnings) screen.warn(warning);
   screen.done(verdict(last));
 
-  const report = await steps.agree(stage, servers, traffic);
-  screen.step(
-    'The account',
-    'What became of every source row, entity by entity: nothing disappears without a name.',
-  );
-  await printAccount(stage, pair, mapping);
+  const report = await steps.catchUp(stage, servers, traffic);
+  await prove(stage, servers);
   screen.step(
     'Some of the traps, and what became of them',
     'The legacy data is full of them; these are checked now, on both sides.',

@@ -248,15 +248,15 @@ export async function startStream(stage: Stage, servers: Servers): Promise<Strea
   return stream;
 }
 
-/** Stops the traffic and waits until both sides agree. */
-export async function agree(
+/** Stops the traffic and waits until the target has all of it. */
+export async function catchUp(
   stage: Stage,
   servers: Servers,
   traffic: Traffic,
 ): Promise<TrafficReport> {
   const { screen, interruption } = stage;
   screen.step(
-    'Stop the traffic, and wait until both sides agree',
+    'Stop the traffic, and wait until the target has all of it',
     'Caught up means: all that the source had committed when asked is visible in the target.',
   );
   const report = await interruption.guard(traffic.stop());
