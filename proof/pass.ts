@@ -57,7 +57,10 @@ export async function beginPass(client: pg.ClientBase, scope: string, seed: numb
 
 const KEEP_EVERY_MS = 1_000;
 
-/** Keeps how far a pass has come, once a second: what a kill loses is done again. */
+/**
+ * Keeps how far a pass has come, once a second: what a kill loses is done again. Where another
+ * process has begun one over the same scope, that one is kept, and this one only goes to its end.
+ */
 export class StateKeeper {
   readonly #client: pg.ClientBase;
   readonly #pass: Pass;
@@ -86,7 +89,9 @@ export class StateKeeper {
     await execute(
       this.#client,
       `insert into tandem.proof_table (proof, table_name, state)
-       select $1, name, state from unnest($2::text[], $3::jsonb[]) as given (name, state)
+       select pass.id, name, state
+       from tandem.proof as pass, unnest($2::text[], $3::jsonb[]) as given (name, state)
+       where pass.id = $1 for key share of pass
        on conflict (proof, table_name) do update set state = excluded.state`,
       [
         this.#pass.id,

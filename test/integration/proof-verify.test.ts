@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { withClient } from '../../connectors/postgres/connection.ts';
 import { TandemError } from '../../core/errors.ts';
 import { tandemVersion } from '../../cli/version.ts';
+import { emptyState } from '../../proof/mirror/table-state.ts';
+import { beginPass, findPass, finishPass, StateKeeper } from '../../proof/pass.ts';
 import type { ProofReport } from '../../proof/report.ts';
 import { freshPair, type TestPair } from '../harness/database.ts';
 import { TandemProcess, tandem } from '../harness/tandem-process.ts';
@@ -247,6 +250,22 @@ test('SIGTERM ends the command with exit code 3; --resume goes on', async () => 
   const report = JSON.parse(resumed.out) as ProofReport;
   expect(report.mirror).toMatchObject({ isComplete: true, tables: [{ rows: 999 }] });
   expect(await pair.target.query('select from tandem.proof_table')).toEqual([]);
+});
+
+test('of two passes over the same scope the later one is kept, and the earlier one goes on undisturbed', async () => {
+  const database = {
+    side: 'target',
+    client: { connectionString: pair.target.connectionString },
+  } as const;
+  await withClient(database, 'test', async (client) => {
+    const earlier = await beginPass(client, 'the same', 1);
+    const keeper = new StateKeeper(client, earlier, { now: () => 0 });
+    await keeper.keep('patient', emptyState());
+    const later = await beginPass(client, 'the same', 2);
+    await keeper.flush();
+    expect(await findPass(client, 'the same')).toEqual(later);
+    await finishPass(client, later, { verdict: 'agrees', summary: {}, isFull: false });
+  });
 });
 
 test('the source of another server is refused', async () => {
