@@ -1,6 +1,6 @@
 import { awaitJoin, joinTables, type JoinContext } from '../backfill/join.ts';
-import { Doorbell } from '../connectors/postgres/doorbell.ts';
 import { withBoth } from '../connectors/postgres/pair.ts';
+import { Doorbell } from '../core/doorbell.ts';
 import { isDone, isHarmless, plansFor, settleTable } from '../consumers/settle-mirror.ts';
 import { readTableRecords } from '../consumers/table-state.ts';
 import { TandemError } from '../core/errors.ts';

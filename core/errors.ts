@@ -95,6 +95,30 @@ export const ERROR_POLICY = {
     retry: 'timed',
     hint: 'Another process has settled the tables of the mirror anew; this one opens its session again by itself.',
   },
+  KAFKA_UNREACHABLE: {
+    retry: 'timed',
+    hint: 'Check KAFKA_BROKERS, network and TLS settings, and that the brokers are up.',
+  },
+  KAFKA_REFUSED: {
+    retry: 'manual',
+    hint: 'The broker refused it, for the reason shown: check user, password and mechanism of KAFKA_*, and the rights on topics and group.',
+  },
+  TOPIC_MISSING: {
+    retry: 'manual',
+    hint: 'These topics are not there, or this user may not see them. `tandem connector deploy` and `tandem relay` make them; one that was deleted has taken changes with it: run `tandem setup --reread-log`.',
+  },
+  TOPIC_NAME: {
+    retry: 'manual',
+    hint: 'A topic cannot have this name: a broker takes names that differ in dots and underscores only for the same one. Choose another KAFKA_TOPIC_PREFIX, or leave one of the tables out of the mapping.',
+  },
+  LOG_EXPIRED: {
+    retry: 'manual',
+    hint: 'The topic has deleted messages that the target has not had. Raise its retention, then run `tandem setup --reread-log`, which reads its table again.',
+  },
+  LOG_RECREATED: {
+    retry: 'manual',
+    hint: 'The topic, or the cluster, is not the one that the target was fed from. Correct KAFKA_BROKERS if it names another cluster; if it was made anew, run `tandem setup --reread-log`, which reads the tables again.',
+  },
   PROTOCOL_VIOLATION: { retry: 'never', hint: 'A defect: report it with the facts shown.' },
   LSN_MALFORMED: { retry: 'never', hint: 'A defect: report it with the text shown.' },
   RELATION_CHANGED: {

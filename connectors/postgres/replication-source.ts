@@ -11,7 +11,7 @@ import type {
 import { formatLsn, parseLsn, type Lsn } from '../../core/version.ts';
 import { BatchQueue } from './batch-queue.ts';
 import type { Database } from './connection.ts';
-import { Doorbell } from './doorbell.ts';
+import { Doorbell } from '../../core/doorbell.ts';
 import { MESSAGES_SINCE } from './heartbeat-message.ts';
 import { PgoutputDecoder } from './pgoutput/decode.ts';
 import { ReplicationLink } from './replication-link.ts';

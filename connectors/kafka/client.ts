@@ -1,0 +1,59 @@
+import { Kafka, logLevel, type LogEntry, type SASLOptions } from 'kafkajs';
+import type { Observer } from '../../core/ports.ts';
+import { registerCodecs } from './codecs.ts';
+
+export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+export type SaslMechanism = (typeof SASL_MECHANISMS)[number];
+
+/** How a Kafka cluster is reached. */
+export type KafkaAccess = {
+  /** `host:port` of some of the brokers; the cluster tells about the others. */
+  readonly brokers: readonly string[];
+  /** Null: no TLS. `ca`: PEM of the authorities to trust; null: those that Node brings. */
+  readonly tls: { readonly ca: string | null } | null;
+  /** Null: the cluster asks nobody who they are. */
+  readonly sasl: {
+    readonly mechanism: SaslMechanism;
+    readonly username: string;
+    readonly password: string;
+  } | null;
+  /** Shown in the broker's log and quotas. Default: `tandem`. */
+  readonly clientId?: string;
+};
+
+/**
+ * Attempts of one call: about three seconds, then it fails. Going on after that is for the loop
+ * around, which pauses longer each time and says so.
+ */
+const RETRY = {
+  initialRetryTime: 200,
+  multiplier: 2,
+  factor: 0.2,
+  maxRetryTime: 2_000,
+  retries: 4,
+};
+
+/** A client for the cluster. It connects when its consumer, producer or admin does. */
+export function kafkaClient(access: KafkaAccess, observer: Observer): Kafka {
+  registerCodecs();
+  const { brokers, tls, sasl } = access;
+  return new Kafka({
+    clientId: access.clientId ?? 'tandem',
+    brokers: [...brokers],
+    ...(tls === null ? {} : { ssl: tls.ca === null ? true : { ca: tls.ca } }),
+    ...(sasl === null ? {} : { sasl: sasl as SASLOptions }),
+    connectionTimeout: 5_000,
+    authenticationTimeout: 10_000,
+    requestTimeout: 15_000,
+    retry: RETRY,
+    // Its debug level prints requests; what matters of the others comes back as an error as well.
+    logLevel: logLevel.INFO,
+    logCreator: () => (entry) => logToObserver(entry, observer),
+  });
+}
+
+/** Only what was said and by which part: the rest may hold addresses of others and stack traces. */
+function logToObserver({ namespace, label, log }: LogEntry, observer: Observer): void {
+  const facts = { part: namespace, severity: label.toLowerCase(), message: log.message };
+  observer.event('kafka.client', facts, 'debug');
+}

@@ -1,0 +1,63 @@
+import { TandemError, type ErrorDetails } from '../../core/errors.ts';
+
+/** What the broker answers that waiting does not mend, and a person can. */
+const REFUSED = /AUTHORIZATION|AUTHENTICATION|SASL|POLICY_VIOLATION|INVALID_|UNSUPPORTED|TOO_LARGE/;
+const TLS_FAILURE = /CERT|^ERR_TLS|^ERR_SSL|SELF_SIGNED|UNABLE_TO_/;
+
+/** The parts of a kafkajs error that say what it is; its classes are not all exported. */
+type Cause = {
+  readonly name: string;
+  readonly code: string;
+  readonly type: string;
+  readonly message: string;
+  readonly retriable: boolean;
+};
+
+/**
+ * Names a failure of a call to Kafka. `what` says what was tried.
+ *
+ * @returns `KAFKA_UNREACHABLE` where another attempt may succeed, `KAFKA_REFUSED` where it will not,
+ *   `TOPIC_MISSING`, `TLS_REFUSED`; an error that has its name already stays as it is
+ */
+export function kafkaError(error: unknown, what: string, details: ErrorDetails = {}): TandemError {
+  if (error instanceof TandemError) return error;
+  const cause = rootCause(error);
+  const facts = { ...details, what };
+  if (cause.type === 'UNKNOWN_TOPIC_OR_PARTITION') {
+    return new TandemError('TOPIC_MISSING', facts, error);
+  }
+  if (TLS_FAILURE.test(cause.code)) {
+    return new TandemError(
+      'TLS_REFUSED',
+      { connection: 'kafka', ...facts, code: cause.code },
+      error,
+    );
+  }
+  const reason = cause.type || cause.code || cause.name;
+  if (isRefusal(cause)) return new TandemError('KAFKA_REFUSED', { ...facts, reason }, error);
+  return new TandemError('KAFKA_UNREACHABLE', { ...facts, reason }, error);
+}
+
+function isRefusal(cause: Cause): boolean {
+  if (/SASLAuthentication|NotImplemented|UnsupportedMagic|DoesNotSupport/.test(cause.name))
+    return true;
+  return !cause.retriable && REFUSED.test(cause.type);
+}
+
+/** kafkajs wraps: what gave up names what failed last as its cause. */
+function rootCause(error: unknown): Cause {
+  const found = error as Partial<Cause> & { readonly cause?: unknown; readonly errors?: unknown };
+  const inner = found?.cause ?? (Array.isArray(found?.errors) ? found.errors[0] : undefined);
+  if (inner instanceof Error) {
+    const cause = rootCause(inner);
+    if (cause.type !== '' || cause.code !== '') return cause;
+  }
+  const { name, code, type, message, retriable } = found ?? {};
+  return {
+    name: String(name ?? 'unknown'),
+    code: typeof code === 'string' ? code : '',
+    type: String(type ?? ''),
+    message: String(message ?? ''),
+    retriable: retriable === true,
+  };
+}

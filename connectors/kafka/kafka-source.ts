@@ -1,0 +1,225 @@
+import type { Kafka } from 'kafkajs';
+import type { ChangeEvent } from '../../core/change-event.ts';
+import { TandemError } from '../../core/errors.ts';
+import type { MirrorTable } from '../../core/mirror-table.ts';
+import type {
+  Batch,
+  BatchOptions,
+  ChangeSource,
+  Heartbeat,
+  Observer,
+  Position,
+  Unreadable,
+} from '../../core/ports.ts';
+import { compareVersions, type Lsn } from '../../core/version.ts';
+import type { DeadLetterBox, DeadLetter } from './dead-letters.ts';
+import { DEFAULT_TIMING, GroupReader, type GroupTiming } from './group-reader.ts';
+import { formatLogPosition, parseLogPosition, type LogPositions } from './log-position.ts';
+import type { MessageDecoder, RawMessage } from './message-decoder.ts';
+import type { Taken } from './take-messages.ts';
+
+export type KafkaSourceOptions = {
+  readonly kafka: Kafka;
+  readonly groupId: string;
+  /** By topic: whose changes it carries. */
+  readonly tables: ReadonlyMap<string, Pick<MirrorTable, 'name'>>;
+  /** Where the source's heartbeats come by. */
+  readonly messageTopic: string;
+  readonly decoder: MessageDecoder;
+  readonly positions: LogPositions;
+  readonly deadLetters: DeadLetterBox;
+  /**
+   * What the source committed before is in the target, whatever the log says of it: messages so old
+   * may have gone before a partition was read for the first time.
+   */
+  readonly heldUntil: Lsn;
+  readonly observer: Observer;
+  readonly timing?: Partial<GroupTiming>;
+};
+
+/**
+ * The topics of a stream, read as a member of a consumer group: the partitions that are ours, while
+ * they are. The position that a batch carries names the partitions that it moves, and from where to
+ * where (`parseLogPosition`); the target moves each only if it stands at `from`, because a partition
+ * may have become another member's meanwhile. Where it does not, `rewind`.
+ */
+export class KafkaSource implements ChangeSource {
+  readonly #options: KafkaSourceOptions;
+  #reader: GroupReader | null = null;
+  #rewinds = 0;
+
+  constructor(options: KafkaSourceOptions) {
+    this.#options = options;
+  }
+
+  /** The partitions that are ours at present, as `topic/partition`. */
+  assigned(): readonly string[] {
+    return this.#reader?.assigned ?? [];
+  }
+
+  /** Roughly what has arrived and was not given out yet, in memory. */
+  get waitingBytes(): number {
+    return this.#reader?.waitingBytes ?? 0;
+  }
+
+  /**
+   * `after` is not looked at: where each partition goes on is read from the target when it becomes
+   * ours.
+   *
+   * @throws TandemError `KAFKA_UNREACHABLE` (retry 'timed'); `KAFKA_REFUSED`, `TOPIC_MISSING`,
+   *   `LOG_EXPIRED`, `LOG_RECREATED`
+   */
+  async *batches(_after: Position, options: BatchOptions): AsyncGenerator<Batch, void> {
+    const { signal, maxBytes } = options;
+    const { kafka, groupId, tables, messageTopic, positions, observer, timing } = this.#options;
+    const reader = new GroupReader({
+      kafka,
+      groupId,
+      topics: [...tables.keys(), messageTopic],
+      positions,
+      observer,
+      timing: { ...DEFAULT_TIMING, ...timing },
+      maxBytes,
+    });
+    const ring = () => reader.bell.ring();
+    signal.addEventListener('abort', ring);
+    this.#reader = reader;
+    try {
+      await unlessAborted(reader.open(), signal);
+      while (!signal.aborted) {
+        if (reader.failure !== null) throw reader.failure;
+        const batch = await this.#next(reader, options);
+        if (batch === null) await reader.bell.wait(null);
+        else if (batch !== 'outdated') yield batch;
+      }
+    } finally {
+      signal.removeEventListener('abort', ring);
+      if (this.#reader === reader) this.#reader = null;
+      await reader.close();
+    }
+  }
+
+  async confirm(position: Position): Promise<void> {
+    this.#reader?.committed(parseLogPosition(position));
+  }
+
+  rewind(): void {
+    this.#rewinds++;
+    this.#reader?.rewind();
+  }
+
+  /** `outdated`: rewound while it was being read. */
+  async #next(reader: GroupReader, options: BatchOptions): Promise<Batch | 'outdated' | null> {
+    const taken = reader.take(options);
+    if (taken === null) return null;
+    const rewinds = this.#rewinds;
+    const { decoder, deadLetters } = this.#options;
+    if (taken.messages.length > 0) await decoder.prepare(taken.messages);
+    const { letters, ...read } = this.#decode(reader, taken.messages);
+    // Before the batch is given out: what the target notes down can be found from then on.
+    if (letters.length > 0) await deadLetters.keep(letters);
+    return rewinds === this.#rewinds ? toBatch(taken, read, letters) : 'outdated';
+  }
+
+  #decode(reader: GroupReader, messages: readonly RawMessage[]): Read {
+    const { decoder, tables } = this.#options;
+    const events: ChangeEvent[] = [];
+    const letters: DeadLetter[] = [];
+    let sentAtMs: number | null = null;
+    for (const message of messages) {
+      const decoded = decoder.decode(message);
+      switch (decoded.kind) {
+        case 'change':
+          this.#prove(reader, message, decoded.event);
+          events.push(decoded.event);
+          break;
+        case 'heartbeat':
+          sentAtMs = Math.max(decoded.sentAtMs, sentAtMs ?? 0);
+          break;
+        case 'unreadable':
+          letters.push({
+            message,
+            table: tables.get(message.topic)?.name ?? null,
+            code: decoded.code,
+            reason: decoded.message,
+          });
+          break;
+        case 'nothing':
+          break;
+      }
+    }
+    const heartbeat = sentAtMs === null ? null : { sentAtMs };
+    return { events: inOrder(events), heartbeat, letters };
+  }
+
+  /** The first change of a partition whose beginning has gone: was all that has gone too old? */
+  #prove(reader: GroupReader, { topic, partition, offset }: RawMessage, event: ChangeEvent): void {
+    const queue = reader.queue(topic, partition);
+    if (queue === undefined || !queue.isUnproven) return;
+    if (event.version.commitLsn > this.#options.heldUntil) {
+      throw new TandemError('LOG_EXPIRED', { topic, partition, expected: 0n, first: offset });
+    }
+    queue.isUnproven = false;
+  }
+}
+
+type Read = {
+  readonly events: readonly ChangeEvent[];
+  readonly heartbeat: Heartbeat | null;
+  readonly letters: readonly DeadLetter[];
+};
+
+function toBatch(
+  { position, bytes }: Taken,
+  { events, heartbeat }: Pick<Read, 'events' | 'heartbeat'>,
+  letters: readonly DeadLetter[],
+): Batch {
+  const unreadable = letters.map(
+    ({ message: { topic, partition, offset }, table, code, reason }): Unreadable => ({
+      topic,
+      partition,
+      offset,
+      table,
+      code,
+      message: reason,
+    }),
+  );
+  return {
+    events,
+    bytes,
+    position: formatLogPosition(position),
+    complete: true,
+    heartbeat,
+    committedAtMs: committedAtMs(events),
+    ...(unreadable.length === 0 ? {} : { unreadable }),
+  };
+}
+
+/** In the order of the source; partitions, each in it already, are woven into one another. */
+function inOrder(events: ChangeEvent[]): ChangeEvent[] {
+  const isSorted = events.every((event, i) => {
+    const before = events[i - 1];
+    return before === undefined || compareVersions(before.version, event.version) <= 0;
+  });
+  if (!isSorted) events.sort((a, b) => compareVersions(a.version, b.version));
+  return events;
+}
+
+/** Of the newest that says it: rows that were read do not. */
+function committedAtMs(events: readonly ChangeEvent[]): number | null {
+  const text = events.findLast(({ committedAt }) => committedAt !== null)?.committedAt;
+  const ms = text === undefined || text === null ? NaN : Date.parse(text);
+  return Number.isNaN(ms) ? null : ms;
+}
+
+/** Returns at an abort too: the opening is left behind, and closed by the caller. */
+async function unlessAborted(opening: Promise<void>, signal: AbortSignal): Promise<void> {
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<void>((resolve) => {
+    stop = resolve;
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', stop);
+  });
+  opening.catch(() => undefined);
+  await Promise.race([opening, aborted]).finally(() => signal.removeEventListener('abort', stop));
+}

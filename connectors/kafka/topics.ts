@@ -1,0 +1,183 @@
+import { ConfigResourceTypes, type Admin, type ITopicMetadata } from 'kafkajs';
+import { TandemError } from '../../core/errors.ts';
+import type { MirrorTable } from '../../core/mirror-table.ts';
+import { kafkaError } from './kafka-error.ts';
+
+/** What a broker takes as a name. */
+const LONGEST_NAME = 249;
+
+/** The topic of a table's changes, as Debezium names it. */
+export function tableTopic(
+  prefix: string,
+  table: Pick<MirrorTable, 'schema' | 'relation'>,
+): string {
+  return sanitized(`${prefix}.${table.schema}.${table.relation}`);
+}
+
+/** Logical messages of the source: our heartbeats. */
+export function messageTopic(prefix: string): string {
+  return sanitized(`${prefix}.message`);
+}
+
+/** Messages that nobody could read, as they were. */
+export function deadLetterTopic(prefix: string): string {
+  return sanitized(`${prefix}.dead-letter`);
+}
+
+function sanitized(name: string): string {
+  return name.replaceAll(/[^a-zA-Z0-9._-]/g, '_');
+}
+
+/**
+ * Tables by their topic.
+ *
+ * @throws TandemError `TOPIC_NAME` where two tables would share a topic, or a name is too long. A
+ *   broker takes `a.b` and `a_b` for the same name too
+ */
+export function tableTopics<T extends Pick<MirrorTable, 'name' | 'schema' | 'relation'>>(
+  prefix: string,
+  tables: readonly T[],
+): ReadonlyMap<string, T> {
+  const topics = new Map<string, T>();
+  const taken = new Map<string, string>(
+    [
+      [messageTopic(prefix), 'logical messages'],
+      [deadLetterTopic(prefix), 'dead letters'],
+    ].map(([topic = '', owner = '']) => [asBrokersCompare(topic), owner]),
+  );
+  for (const table of tables) {
+    const topic = tableTopic(prefix, table);
+    const other = taken.get(asBrokersCompare(topic));
+    if (other !== undefined) {
+      throw new TandemError('TOPIC_NAME', { topic, table: table.name, other });
+    }
+    if (topic.length > LONGEST_NAME) {
+      throw new TandemError('TOPIC_NAME', { topic, table: table.name, longest: LONGEST_NAME });
+    }
+    taken.set(asBrokersCompare(topic), table.name);
+    topics.set(topic, table);
+  }
+  return topics;
+}
+
+function asBrokersCompare(topic: string): string {
+  return topic.replaceAll('.', '_');
+}
+
+export type WantedTopic = {
+  readonly name: string;
+  readonly partitions: number;
+  /** -1: the broker's default. */
+  readonly replication: number;
+  /** Null: the broker's default; -1: for ever. */
+  readonly retentionMs: number | null;
+  /** Keeps the newest message of each key instead of the youngest messages. */
+  readonly compact: boolean;
+};
+
+/** Where a topic that was there is not as it was wanted. */
+export type TopicDifference = {
+  readonly topic: string;
+  readonly setting: 'partitions' | 'replication' | 'retention.ms' | 'cleanup.policy';
+  readonly wanted: string;
+  readonly found: string;
+};
+
+export type EnsuredTopics = {
+  readonly created: readonly string[];
+  readonly differences: readonly TopicDifference[];
+};
+
+/** Creates the topics that are missing. What is there is left alone; how it differs is told. */
+export async function ensureTopics(
+  admin: Admin,
+  wanted: readonly WantedTopic[],
+): Promise<EnsuredTopics> {
+  try {
+    const present = new Set(await admin.listTopics());
+    const missing = wanted.filter(({ name }) => !present.has(name));
+    const there = wanted.filter(({ name }) => present.has(name));
+    if (missing.length > 0) await create(admin, missing);
+    const differences = there.length === 0 ? [] : await compare(admin, there);
+    return { created: missing.map(({ name }) => name), differences };
+  } catch (error) {
+    throw kafkaError(error, 'create topics');
+  }
+}
+
+/** Another process may create them at the same moment: that they are there is all that counts. */
+async function create(admin: Admin, missing: readonly WantedTopic[]): Promise<void> {
+  const topics = missing.map(({ name, partitions, replication, ...topic }) => ({
+    topic: name,
+    numPartitions: partitions,
+    replicationFactor: replication,
+    configEntries: Object.entries(settingsOf(topic)).map(([setting, value]) => ({
+      name: setting,
+      value,
+    })),
+  }));
+  try {
+    await admin.createTopics({ topics, waitForLeaders: true });
+  } catch (error) {
+    const present = new Set(await admin.listTopics());
+    if (!topics.every(({ topic }) => present.has(topic))) throw error;
+  }
+}
+
+type Settings = Pick<WantedTopic, 'retentionMs' | 'compact'>;
+
+function settingsOf({ retentionMs, compact }: Settings) {
+  return {
+    'cleanup.policy': compact ? 'compact' : 'delete',
+    ...(retentionMs === null ? {} : { 'retention.ms': String(retentionMs) }),
+  };
+}
+
+async function compare(
+  admin: Admin,
+  there: readonly WantedTopic[],
+): Promise<readonly TopicDifference[]> {
+  const names = there.map(({ name }) => name);
+  const { topics } = await admin.fetchTopicMetadata({ topics: names });
+  const found = new Map(topics.map((topic) => [topic.name, topic]));
+  const configs = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: names.map((name) => ({
+      type: ConfigResourceTypes.TOPIC,
+      name,
+      configNames: ['cleanup.policy', 'retention.ms'],
+    })),
+  });
+  const settings = new Map(
+    configs.resources.map(({ resourceName, configEntries }) => [
+      resourceName,
+      new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+    ]),
+  );
+  return there.flatMap((topic) =>
+    differencesOf(topic, found.get(topic.name), settings.get(topic.name) ?? new Map()),
+  );
+}
+
+function differencesOf(
+  wanted: WantedTopic,
+  found: ITopicMetadata | undefined,
+  settings: ReadonlyMap<string, string>,
+): readonly TopicDifference[] {
+  const replicas = found?.partitions[0]?.replicas.length ?? 0;
+  const pairs: [TopicDifference['setting'], string, string][] = [
+    ['partitions', String(wanted.partitions), String(found?.partitions.length ?? 0)],
+  ];
+  if (wanted.replication !== -1) {
+    pairs.push(['replication', String(wanted.replication), String(replicas)]);
+  }
+  const known = ['cleanup.policy', 'retention.ms'] as const;
+  const asked: Partial<Record<(typeof known)[number], string>> = settingsOf(wanted);
+  for (const setting of known) {
+    const value = asked[setting];
+    if (value !== undefined) pairs.push([setting, value, settings.get(setting) ?? '']);
+  }
+  return pairs
+    .filter(([, want, is]) => want !== is)
+    .map(([setting, want, is]) => ({ topic: wanted.name, setting, wanted: want, found: is }));
+}
