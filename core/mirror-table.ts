@@ -4,6 +4,10 @@ export type MirrorColumn = {
   readonly type: string;
   readonly sourceType: string;
   readonly inKey: boolean;
+  /** Where the mirror's text stands for another type: that one, as printed, below any domain. */
+  readonly baseType?: string;
+  /** And its kind: `b` base, `e` enum, `c` composite, `r` range, `m` multirange. */
+  readonly baseKind?: string;
 };
 
 /**

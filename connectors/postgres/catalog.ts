@@ -11,6 +11,8 @@ export type CatalogColumn = {
   readonly type: string;
   /** What the mirror uses for it: domains resolved, enums and other made types as text. */
   readonly mirrorType: string;
+  /** The type below a domain, or the type itself, as `format_type` prints it. */
+  readonly baseType: string;
   /** Of the type below a domain: `b` base, `e` enum, `c` composite, `r` range, `m` multirange. */
   readonly baseKind: string;
   readonly isDomain: boolean;
@@ -215,6 +217,7 @@ function columnOf(row: TextRow): CatalogColumn {
     position: Number(position),
     type: text(type),
     mirrorType: mirrorType(base),
+    baseType: base.name,
     baseKind: text(baseKind),
     isDomain: isDomain === 't',
     isNotNull: flags[0] === 't',

@@ -54,8 +54,9 @@ function mirrorColumns(
     } else if (found.isGenerated) {
       lacking.push(`${name} (generated columns are not replicated)`);
     } else {
-      const { type: sourceType, mirrorType: type } = found;
-      columns.push({ name, type, sourceType, inKey: key.includes(name) });
+      const { type: sourceType, mirrorType: type, baseType, baseKind } = found;
+      const standsFor = type === baseType ? {} : { baseType, baseKind };
+      columns.push({ name, type, sourceType, inKey: key.includes(name), ...standsFor });
     }
   }
   return { columns, lacking };
