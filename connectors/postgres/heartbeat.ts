@@ -1,8 +1,9 @@
 import type pg from 'pg';
+import { HEARTBEAT_PREFIX } from '../../core/heartbeat-message.ts';
 import type { Clock, Observer } from '../../core/ports.ts';
 import { backoffMs } from './backoff.ts';
 import { openClient, statementError, textRows, type Database } from './connection.ts';
-import { HEARTBEAT_CONTENT, HEARTBEAT_PREFIX, MESSAGES_SINCE } from './heartbeat-message.ts';
+import { HEARTBEAT_CONTENT, MESSAGES_SINCE } from './heartbeat-message.ts';
 
 export type HeartbeatOptions = {
   readonly database: Database;

@@ -1,9 +1,9 @@
 import type { ChangeEvent } from '../../core/change-event.ts';
 import { TandemError } from '../../core/errors.ts';
+import { heartbeatOf } from '../../core/heartbeat-message.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import type { Lsn } from '../../core/version.ts';
 import type { BatchQueue } from './batch-queue.ts';
-import { heartbeatOf } from './heartbeat-message.ts';
 import type { PgoutputDecoder } from './pgoutput/decode.ts';
 import type { BeginMessage, CommitMessage, LogicalMessage } from './pgoutput/messages.ts';
 import {
