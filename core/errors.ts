@@ -198,6 +198,22 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'Metrics cannot be served there: another process has the port (EADDRINUSE), or the address is not one of this machine. Change METRICS_PORT or METRICS_HOST.',
   },
+  MESSAGE_UNREADABLE: {
+    retry: 'manual',
+    hint: 'The message is not what Debezium or the relay writes for this table. Look at it in the dead-letter topic; if the connector was configured otherwise, correct that, then run `tandem backfill` for what reads the table.',
+  },
+  VALUE_NOT_CARRIED: {
+    retry: 'manual',
+    hint: 'The message does not hold the value of this column, and the source may not be asked. Run `tandem check`: it names the settings of the connector that lose values.',
+  },
+  REGISTRY_UNREACHABLE: {
+    retry: 'timed',
+    hint: 'Check SCHEMA_REGISTRY_URL and the network, and that the schema registry is up.',
+  },
+  REGISTRY_REFUSED: {
+    retry: 'manual',
+    hint: 'The schema registry refused the request; check SCHEMA_REGISTRY_URL, user and password, and that it speaks the Confluent-compatible interface there (Apicurio: /apis/ccompat/v7).',
+  },
   SOURCE_TEXT_INVALID: {
     retry: 'manual',
     hint: 'A text of the source cannot be read as UTF-8 (see its encoding in `tandem check`). Correct the row and run again; if the stream stopped at it, then `tandem setup --new-slot` and `tandem backfill`.',

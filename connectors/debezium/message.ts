@@ -1,0 +1,39 @@
+/** A message of the log as it was taken from Kafka, before anybody has looked into it. */
+export type RawMessage = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  /** Milliseconds since the epoch, by the clock of the producer or of the broker. */
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer | string | undefined>>;
+};
+
+/** One for the log. What is sent for one change has one topic and, by its keys, its partitions. */
+export type EncodedMessage = {
+  readonly topic: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string>>;
+};
+
+/** With the key of a delete that a key change made: the new key, as JSON. */
+export const NEW_KEY_HEADER = '__debezium.newkey';
+/** With the row that a key change made: the key before, as JSON. */
+export const OLD_KEY_HEADER = '__debezium.oldkey';
+/**
+ * Ours: a JSON object of PostgreSQL's texts, by column, for the values that Debezium's form of the
+ * message cannot carry. Other readers see what Debezium would have sent them.
+ */
+export const EXACT_HEADER = 'tandem.exact';
+
+/** What stands in the place of a large value that an update left alone. */
+export const UNAVAILABLE = '__debezium_unavailable_value';
+
+/** The text of a header, whatever the client made of it. */
+export function headerText(message: RawMessage, name: string): string | null {
+  const value = message.headers[name];
+  if (value === undefined) return null;
+  return typeof value === 'string' ? value : value.toString('utf8');
+}
