@@ -7,7 +7,15 @@ import { parseTruncatePolicy, truncateAction } from '../../core/truncate-policy.
 /** `note (id integer primary key, body …)`, as a source's catalogue has it. */
 function noteWith(body: string | null, change: Partial<CatalogTable> = {}): CatalogTable {
   const column = (name: string, type: string) => ({
-    ...{ name, type, mirrorType: type, baseType: type, position: 1, baseKind: 'b', isDomain: false },
+    ...{
+      name,
+      type,
+      mirrorType: type,
+      baseType: type,
+      position: 1,
+      baseKind: 'b',
+      isDomain: false,
+    },
     ...{ isNotNull: false, hasDefault: false, isIdentity: false, isGenerated: false },
   });
   return {
