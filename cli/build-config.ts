@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import type { Database, Side } from '../connectors/postgres/connection.ts';
 import type { Config, SettingName, Settings } from './config.ts';
 import type { DatabaseAddress } from './database-url.ts';
+import { kafkaConfig } from './kafka-config.ts';
 import { configError, strongerOf, type Problem, type Reading } from './read-settings.ts';
 import { offersTls, tlsOptions, type TlsMode } from './tls.ts';
 
@@ -18,6 +19,7 @@ export function buildConfig(reading: Reading, workFolder: string): Config {
   const source = sourceOf(reading, settings, workFolder);
   const target = targetOf(reading, settings, workFolder);
   const problems = [...source.problems, ...target.problems];
+  const kafka = kafkaConfig(settings, workFolder, problems);
   if (problems.length > 0 || source.database === null || target.database === null) {
     throw configError(problems);
   }
@@ -45,6 +47,7 @@ export function buildConfig(reading: Reading, workFolder: string): Config {
     metricsPort: settings.METRICS_PORT ?? null,
     metricsHost: settings.METRICS_HOST,
     readySeconds: settings.READY_SECONDS,
+    kafka,
     logLevel: settings.LOG_LEVEL,
     logFormat: settings.LOG_FORMAT,
   };

@@ -2,8 +2,23 @@ import { z } from 'zod';
 import { type Database } from '../connectors/postgres/connection.ts';
 import { parseDatabaseUrl, Malformed, readTlsMode, URL_EXAMPLE } from './database-url.ts';
 import { parseTruncatePolicy, type TruncatePolicy } from '../core/truncate-policy.ts';
+import type { KafkaConfig } from './kafka-config.ts';
+import { KAFKA_SETTINGS } from './kafka-settings.ts';
+import {
+  about,
+  duration,
+  GROUPS,
+  oneOf,
+  optional,
+  read,
+  secret,
+  size,
+  whole,
+  withDefault,
+  words,
+  type SettingInfo,
+} from './setting.ts';
 import { TLS_MODES, type TlsMode } from './tls.ts';
-import { formatSize, parseDuration, parseSize } from './units.ts';
 
 /** What the engine and the commands are told. */
 export type Config = {
@@ -37,90 +52,15 @@ export type Config = {
   readonly metricsHost: string;
   /** As old may the newest heartbeat be of a target that is up to date. */
   readonly readySeconds: number;
+  /** Null without KAFKA_BROKERS: the stream is read from the slot. */
+  readonly kafka: KafkaConfig | null;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly logFormat: (typeof LOG_FORMATS)[number];
 };
 
-/** What is said of a setting: by `tandem config`, `--help`, the `.env` of `tandem init`, the manual. */
-export type SettingInfo = {
-  readonly group: (typeof GROUPS)[number];
-  readonly help: string;
-  /** A right value, shown beside a wrong one. */
-  readonly example: string;
-  /** The option's value name; null: not on the command line, where other users could read it. */
-  readonly value: string | null;
-  /** The option's name where it is not made from the setting's. */
-  readonly flag?: string;
-  readonly default?: string;
-  /** `value`: never shown. `url`: shown without the password. */
-  readonly secret?: 'value' | 'url';
-};
-
-export const GROUPS = [
-  'Source: the legacy database',
-  'Target: the Supabase database',
-  'Stream',
-  'Mapping',
-  'Limits',
-  'Behaviour',
-  'Metrics',
-  'Logs',
-] as const;
-const [SOURCE, TARGET, STREAM, MAPPING, LIMITS, BEHAVIOUR, METRICS, LOGS] = GROUPS;
+const [SOURCE, TARGET, STREAM, , , MAPPING, LIMITS, BEHAVIOUR, METRICS, LOGS] = GROUPS;
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 const LOG_FORMATS = ['auto', 'json', 'pretty'] as const;
-
-const about = z.registry<SettingInfo>();
-
-/** A type read from text by `parse`, which gives null for a text that is not one. */
-function read<T>(parse: (text: string) => T | null, expected: string) {
-  return z.string().transform((text, context): T => {
-    const value = parse(text.trim());
-    if (value !== null) return value;
-    context.issues.push({ code: 'custom', message: expected, input: undefined });
-    return z.NEVER;
-  });
-}
-
-function optional<T>(type: z.ZodType<T, string>, info: SettingInfo) {
-  return type.optional().register(about, info);
-}
-
-function withDefault<T>(
-  type: z.ZodType<T, string>,
-  info: SettingInfo & { readonly default: string },
-) {
-  return type.prefault(info.default).register(about, info);
-}
-
-const plain = (text: string) => (text === '' ? null : text);
-const words = read(plain, 'must not be empty');
-/** A password may begin or end with a space. */
-const secret = z.string();
-const oneOf = <const T extends readonly string[]>(values: T) =>
-  read(
-    (text): T[number] | null => values.find((value) => value === text.toLowerCase()) ?? null,
-    `must be one of ${values.join(', ')}`,
-  );
-
-function whole(least: number, most = Number.MAX_SAFE_INTEGER) {
-  const range =
-    most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
-  return read((text) => {
-    const number = /^\d+$/.test(text) ? Number(text) : NaN;
-    return number >= least && number <= most ? number : null;
-  }, `must be a whole number ${range}`);
-}
-
-function size(least: number) {
-  return read(
-    (text) => {
-      const bytes = parseSize(text);
-      return bytes !== null && bytes >= least ? bytes : null;
-    },
-    `must be a size of at least ${formatSize(least)}, in bytes or with kB, MB or GB`,
-  );
-}
 
 const truncatePolicy = read(
   parseTruncatePolicy,
@@ -132,11 +72,6 @@ const share = read((text) => {
   const number = percent === undefined ? Number(text || NaN) : Number(percent) / 100;
   return number >= 0 && number <= 1 ? number : null;
 }, 'must be a share from 0 to 1, or a percentage');
-
-const duration = read((text) => {
-  const ms = parseDuration(text);
-  return ms !== null && ms >= 1000 ? ms : null;
-}, 'must be a duration of at least a second, in seconds or with s, m or h');
 
 const url = z.string().transform((text, context) => {
   try {
@@ -290,6 +225,7 @@ export const settingsSchema = z.strictObject({
     value: 'seconds',
     default: '5',
   }),
+  ...KAFKA_SETTINGS,
   MAPPING: optional(words, {
     group: MAPPING,
     help: 'The mapping: a TypeScript module whose default export is a Mapping. If not given: the one that Tandem brings.',

@@ -10,16 +10,17 @@ export function parseSize(text: string): number | null {
   return Number.isInteger(bytes) && bytes <= Number.MAX_SAFE_INTEGER ? bytes : null;
 }
 
-const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?$/i;
+const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)?$/i;
 const MS: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1000,
   m: 60_000,
   min: 60_000,
   h: 3_600_000,
+  d: 86_400_000,
 };
 
-/** `500ms`, `60s`, `5m`, `1h` in milliseconds, or null; a number alone is seconds. */
+/** `500ms`, `60s`, `5m`, `1h`, `7d` in milliseconds, or null; a number alone is seconds. */
 export function parseDuration(text: string): number | null {
   const match = DURATION.exec(text);
   if (match === null) return null;

@@ -1,4 +1,5 @@
-import { GROUPS, SETTING_NAMES, settingInfo, type SettingName } from './config.ts';
+import { SETTING_NAMES, settingInfo, type SettingName } from './config.ts';
+import { GROUPS } from './setting.ts';
 
 /** A commented `.env` with every setting; those in `values` are set, all others commented out. */
 export function envTemplate(values: ReadonlyMap<SettingName, string>): string {

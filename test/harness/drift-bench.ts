@@ -74,6 +74,7 @@ export class DriftBench implements AsyncDisposable {
       metricsPort: null,
       metricsHost: '127.0.0.1',
       readySeconds: 30,
+      kafka: null,
       logLevel: 'silent',
       logFormat: 'json',
     };

@@ -1,0 +1,52 @@
+import type { MirrorTable } from '../../core/mirror-table.ts';
+import { deadLetterTopic, messageTopic, tableTopics, type WantedTopic } from './topics.ts';
+
+export type TopicSettings = {
+  readonly prefix: string;
+  /** Of the topics of tables. All others have one. */
+  readonly partitions: number;
+  /** -1: the brokers' default. */
+  readonly replication: number;
+  readonly retentionMs: number;
+};
+
+/** The relay's memory of how far it has come. */
+export const relayTopic = (prefix: string): string => `${prefix}.relay-position`;
+/** Debezium's own, read by nobody here: it moves the slot on while the tables are idle. */
+export const debeziumHeartbeatTopic = (prefix: string): string => `__debezium-heartbeat.${prefix}`;
+
+/**
+ * Rows may be larger than the megabyte that Kafka allows by default: a connector would stop at them.
+ */
+export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Every topic that capture and consumers need, as it is to be made before anybody publishes.
+ *
+ * @throws TandemError `TOPIC_NAME`
+ */
+export function wantedTopics(
+  { prefix, partitions, replication, retentionMs }: TopicSettings,
+  tables: readonly Pick<MirrorTable, 'name' | 'schema' | 'relation'>[],
+): readonly WantedTopic[] {
+  const single = {
+    partitions: 1,
+    replication,
+    retentionMs,
+    compact: false,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+  };
+  return [
+    ...[...tableTopics(prefix, tables).keys()].map((name) => ({ ...single, name, partitions })),
+    { ...single, name: messageTopic(prefix) },
+    { ...single, name: deadLetterTopic(prefix) },
+    {
+      ...single,
+      name: debeziumHeartbeatTopic(prefix),
+      retentionMs: Math.min(retentionMs, DAY_MS),
+    },
+    { ...single, name: relayTopic(prefix), retentionMs: null, compact: true },
+  ];
+}
