@@ -218,6 +218,26 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'A text of the source cannot be read as UTF-8 (see its encoding in `tandem check`). Correct the row and run again; if the stream stopped at it, then `tandem setup --new-slot` and `tandem backfill`.',
   },
+  CONNECT_UNREACHABLE: {
+    retry: 'timed',
+    hint: 'Kafka Connect does not answer, or shares out its work for too long. Check CONNECT_URL, and that a worker is up.',
+  },
+  CONNECT_REFUSED: {
+    retry: 'manual',
+    hint: 'Kafka Connect refuses the request for the reason given. Check CONNECT_URL, CONNECT_USERNAME and CONNECT_PASSWORD.',
+  },
+  CONNECTOR_INVALID: {
+    retry: 'manual',
+    hint: 'Kafka Connect does not take the configuration of the connector; the settings named here are its own. See `tandem connector plan`.',
+  },
+  CONNECTOR_MISSING: {
+    retry: 'manual',
+    hint: 'There is no such connector. Run `tandem connector deploy`, or correct CONNECTOR_NAME.',
+  },
+  CONNECTOR_FAILED: {
+    retry: 'manual',
+    hint: 'The connector or its task has stopped. Mend the reason given, then run `tandem connector restart`. Where the slot is another one than before: `tandem connector delete`, then `tandem connector deploy`.',
+  },
   TIMED_OUT: { retry: 'manual', hint: 'It did not happen within the time given.' },
 } as const satisfies Record<string, ErrorPolicy>;
 
