@@ -77,6 +77,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/verify.ts')).verify,
   },
   {
+    name: 'connector',
+    summary: 'The Debezium connector: plan, deploy, status, restart, pause, resume, delete',
+    load: async () => (await import('./commands/connector.ts')).connector,
+  },
+  {
     name: 'teardown',
     summary: 'Drop slot and publication; the data of the target stay',
     load: async () => (await import('./commands/teardown.ts')).teardown,
