@@ -1,7 +1,9 @@
-import { ConfigResourceTypes, type Admin, type ITopicMetadata } from 'kafkajs';
+import kafkajs, { type Admin, type ITopicMetadata } from 'kafkajs';
 import { TandemError } from '../../core/errors.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import { kafkaError } from './kafka-error.ts';
+
+const { ConfigResourceTypes } = kafkajs;
 
 /** What a broker takes as a name. */
 const LONGEST_NAME = 249;
@@ -71,14 +73,24 @@ export type WantedTopic = {
   readonly replication: number;
   /** Null: the broker's default; -1: for ever. */
   readonly retentionMs: number | null;
+  /** Of one message; as connector and relay are told. */
+  readonly maxMessageBytes: number;
   /** Keeps the newest message of each key instead of the youngest messages. */
   readonly compact: boolean;
 };
 
+/** Settings of a topic that are looked at. */
+const COMPARED = [
+  'cleanup.policy',
+  'retention.ms',
+  'retention.bytes',
+  'max.message.bytes',
+] as const;
+
 /** Where a topic that was there is not as it was wanted. */
 export type TopicDifference = {
   readonly topic: string;
-  readonly setting: 'partitions' | 'replication' | 'retention.ms' | 'cleanup.policy';
+  readonly setting: 'partitions' | 'replication' | (typeof COMPARED)[number];
   readonly wanted: string;
   readonly found: string;
 };
@@ -124,11 +136,14 @@ async function create(admin: Admin, missing: readonly WantedTopic[]): Promise<vo
   }
 }
 
-type Settings = Pick<WantedTopic, 'retentionMs' | 'compact'>;
+type Settings = Pick<WantedTopic, 'retentionMs' | 'compact' | 'maxMessageBytes'>;
 
-function settingsOf({ retentionMs, compact }: Settings) {
+function settingsOf({ retentionMs, compact, maxMessageBytes }: Settings) {
   return {
     'cleanup.policy': compact ? 'compact' : 'delete',
+    'max.message.bytes': String(maxMessageBytes),
+    // Time is the only limit: by size, what is not read yet could go.
+    'retention.bytes': '-1',
     ...(retentionMs === null ? {} : { 'retention.ms': String(retentionMs) }),
   };
 }
@@ -145,7 +160,7 @@ async function compare(
     resources: names.map((name) => ({
       type: ConfigResourceTypes.TOPIC,
       name,
-      configNames: ['cleanup.policy', 'retention.ms'],
+      configNames: [...COMPARED],
     })),
   });
   const settings = new Map(
@@ -171,9 +186,8 @@ function differencesOf(
   if (wanted.replication !== -1) {
     pairs.push(['replication', String(wanted.replication), String(replicas)]);
   }
-  const known = ['cleanup.policy', 'retention.ms'] as const;
-  const asked: Partial<Record<(typeof known)[number], string>> = settingsOf(wanted);
-  for (const setting of known) {
+  const asked: Partial<Record<(typeof COMPARED)[number], string>> = settingsOf(wanted);
+  for (const setting of COMPARED) {
     const value = asked[setting];
     if (value !== undefined) pairs.push([setting, value, settings.get(setting) ?? '']);
   }
