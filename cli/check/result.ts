@@ -1,5 +1,5 @@
 /** What a check is about; also the order in which they are shown. */
-export const SUBJECTS = ['source', 'target', 'mapping'] as const;
+export const SUBJECTS = ['source', 'target', 'kafka', 'mapping'] as const;
 export type Subject = (typeof SUBJECTS)[number];
 
 /** One check: what was found, why it matters, and what mends it. */

@@ -21,6 +21,7 @@ import type { Config } from '../config.ts';
 import { readAccess } from '../list-tables.ts';
 import type { LoadedMapping } from '../load-mapping.ts';
 import { checkConnection } from './connection-check.ts';
+import { checkKafka } from './kafka-checks.ts';
 import { checkMirror, MIRROR } from './drift-check.ts';
 import { checkMappingModule } from './mapping-checks.ts';
 import { failure, ok, warning, type CheckResult, type Topic } from './result.ts';
@@ -62,6 +63,7 @@ export async function runChecks({ config, loaded }: CheckOptions): Promise<reado
       );
       if (mapping !== null) {
         results.push(...(await sourceTables(source.client, mapping, config, sourceFacts)));
+        results.push(...(await checkKafka(source.client, mapping, config)));
       }
     }
     if (target.client !== null && targetFacts !== null) {

@@ -64,6 +64,7 @@ function print(
   const heading = {
     source: `Source  ${placeOf(config.source)}`,
     target: `Target  ${placeOf(config.target)}`,
+    kafka: `Kafka   ${config.kafka?.access.brokers.join(', ') ?? ''}`,
     mapping: 'Mapping',
   };
   for (const subject of SUBJECTS) {
