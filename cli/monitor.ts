@@ -1,15 +1,18 @@
 import type { Mapping } from '../core/entity.ts';
 import type { Clock, Observer } from '../core/ports.ts';
+import { lookAtConnector } from '../monitoring/connector-sight.ts';
 import { Heartbeats } from '../monitoring/health/heartbeats.ts';
 import { Liveness } from '../monitoring/health/liveness.ts';
 import { missingToBeReady } from '../monitoring/health/readiness.ts';
 import { createMetrics } from '../monitoring/metrics/metrics.ts';
 import { measured } from '../monitoring/metrics/observe.ts';
+import { showConnector } from '../monitoring/metrics/show-connector.ts';
 import { showAccount, showSample } from '../monitoring/metrics/show-sample.ts';
 import { jsonPage, servePages, type Pages } from '../monitoring/metrics-server.ts';
 import { Sampler, type Sample } from '../monitoring/sample/sampler.ts';
 import { WalBudget } from '../monitoring/sample/wal-budget.ts';
 import type { Config } from './config.ts';
+import { briefly } from './connector/connect-of.ts';
 import type { Watched } from './with-metrics.ts';
 
 export type MonitorContext = {
@@ -31,10 +34,14 @@ export async function startMonitor(
   const liveness = new Liveness(clock);
   const budget = new WalBudget();
   let latest: Sample | null = null;
+  const connect = config.kafka?.connect ?? null;
   const pages: Pages = {
     '/metrics': async () => {
       const ageMs = heartbeats.age(clock.now());
       metrics.lagSeconds.set(ageMs === null ? null : ageMs / 1000);
+      if (connect !== null) {
+        showConnector(metrics, await lookAtConnector(briefly(connect), connect.connector));
+      }
       const { registry } = metrics;
       return { status: 200, type: registry.contentType, body: await registry.metrics() };
     },

@@ -1,4 +1,5 @@
 import type { EntityAccount } from '../monitoring/account.ts';
+import { sightLines, type ConnectorSight } from '../monitoring/connector-sight.ts';
 import type { InactiveEntity } from '../monitoring/entity-states.ts';
 import type { Status, Waiting } from '../monitoring/status.ts';
 import { formatCount, formatSeconds, formatSize } from './units.ts';
@@ -7,7 +8,11 @@ import { formatCount, formatSeconds, formatSize } from './units.ts';
 export type Rates = { readonly bytesPerSecond: number } | null;
 
 /** `tandem status` for a person. */
-export function statusLines(status: Status, rates: Rates): string[] {
+export function statusLines(
+  status: Status,
+  rates: Rates,
+  connector: ConnectorSight | null = null,
+): string[] {
   const { slot, lag, mirror } = status;
   const lines = [`phase        ${status.phase}${phaseNote(status)}`];
   if (slot.exists) {
@@ -17,6 +22,9 @@ export function statusLines(status: Status, rates: Rates): string[] {
     lines.push(`slot         ${slot.name}: ${reader}${kept}`);
   } else {
     lines.push(`slot         ${slot.name}: not there; next: tandem setup`);
+  }
+  if (connector !== null) {
+    lines.push(...sightLines(connector).map((line, i) => `${i === 0 ? CONNECTOR : INDENT}${line}`));
   }
   if (status.phase === 'not set up') return lines;
   const seconds = lag.seconds === null ? 'no heartbeat yet' : `${lag.seconds.toFixed(1)} s`;
@@ -47,6 +55,9 @@ export function statusLines(status: Status, rates: Rates): string[] {
   if (status.entities.length > 0) lines.push('', ...accountLines(status.entities));
   return lines;
 }
+
+const CONNECTOR = 'connector    ';
+const INDENT = ' '.repeat(CONNECTOR.length);
 
 const UNSETTLED: Readonly<Record<Status['unsettled'][number]['state'], string>> = {
   stopped: 'stopped',

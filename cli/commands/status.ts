@@ -3,9 +3,11 @@ import { runOneHeartbeat } from '../one-heartbeat.ts';
 import { walEnd } from '../../connectors/postgres/wal-position.ts';
 import { formatLsn } from '../../core/version.ts';
 import { hasCaughtUp, wantedOf } from '../../monitoring/lag.ts';
+import { lookAtConnector } from '../../monitoring/connector-sight.ts';
 import { readStatus, type Status } from '../../monitoring/status.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode, type Flags } from '../command.ts';
+import { briefly } from '../connector/connect-of.ts';
 import { statusLines, type Rates } from '../status-lines.ts';
 import { timeoutOf } from '../timeout-flag.ts';
 import { formatSeconds } from '../units.ts';
@@ -38,18 +40,23 @@ export const status: Command = {
 async function show(context: Context, pair: Pair, flags: Flags): Promise<ExitCode> {
   const isWatched = flags['watch'] === true;
   const signal = isWatched ? context.stopSignal() : new AbortController().signal;
-  const { stream, slot } = await context.config();
+  const { stream, slot, kafka } = await context.config();
+  const connect = kafka?.connect ?? null;
   const { mapping } = await context.mapping();
   const draw =
     isWatched && context.out.isTerminal && flags['json'] !== true ? await redraw() : null;
   let last: { readonly atMs: number; readonly bytes: number } | null = null;
   do {
     const found = await readStatus({ ...pair, stream, slot, mapping });
+    const connector =
+      connect === null ? null : await lookAtConnector(briefly(connect), connect.connector);
     const here = { atMs: Date.now(), bytes: walBytes(found) };
     const rates = ratesBetween(last, here);
     last = here;
     const lines =
-      flags['json'] === true ? [JSON.stringify(found, plain)] : statusLines(found, rates);
+      flags['json'] === true
+        ? [JSON.stringify({ ...found, connector }, plain)]
+        : statusLines(found, rates, connector);
     if (draw === null) for (const line of lines) context.out.line(line);
     else draw(lines.join('\n'));
     if (isWatched) await systemClock.sleep(WATCH_MS, signal);

@@ -24,6 +24,7 @@ export function createMetrics() {
     ...streamMetrics(registers),
     ...lagMetrics(registers),
     ...slotMetrics(registers),
+    ...connectorMetrics(registers),
     ...recordMetrics(registers),
     ...backfillMetrics(registers),
     ...proofMetrics(registers),
@@ -149,6 +150,24 @@ function slotMetrics(registers: Registry[]) {
     slotExhaustion: new Reading({
       name: 'tandem_slot_exhaustion_seconds',
       help: 'Until the slot is lost if the budget goes on shrinking as in the last minutes; +Inf while it does not',
+      registers,
+    }),
+  };
+}
+
+/** What Kafka Connect says, each time somebody asks for the metrics; nothing without CONNECT_URL. */
+function connectorMetrics(registers: Registry[]) {
+  return {
+    connectorState: new Reading({
+      name: 'tandem_connector_state',
+      help: 'State of the Debezium connector: 1 for the one that it is in',
+      labelNames: ['state'],
+      registers,
+    }),
+    connectorTaskState: new Reading({
+      name: 'tandem_connector_task_state',
+      help: 'State of each task of the connector: 1 for the one that it is in',
+      labelNames: ['task', 'state'],
       registers,
     }),
   };

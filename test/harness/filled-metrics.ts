@@ -7,6 +7,8 @@ import { Heartbeats } from '../../monitoring/health/heartbeats.ts';
 import { EVENT_METRICS } from '../../monitoring/metrics/event-metrics.ts';
 import { createMetrics, type Metrics } from '../../monitoring/metrics/metrics.ts';
 import { measured } from '../../monitoring/metrics/observe.ts';
+import type { ConnectorSight } from '../../monitoring/connector-sight.ts';
+import { showConnector } from '../../monitoring/metrics/show-connector.ts';
 import { showAccount, showSample } from '../../monitoring/metrics/show-sample.ts';
 import type { Sample } from '../../monitoring/sample/sampler.ts';
 import type { SourceSample } from '../../monitoring/sample/source-sample.ts';
@@ -51,6 +53,13 @@ export function targetSample(change: Partial<TargetSample> = {}): TargetSample {
   };
 }
 
+/** A look at a connector whose task is in that state. */
+export function connectorSight(state: string, error: string | null = null): ConnectorSight {
+  const task = { id: 0, state, worker: 'w:8083', error };
+  const connector = { name: 'tandem', state: 'RUNNING', worker: 'w:8083', error: null };
+  return { kind: 'there', status: { ...connector, tasks: [task] } };
+}
+
 /** A look at both databases at `atMs`. */
 export function sampleAt(
   atMs: number,
@@ -86,6 +95,7 @@ export function filledMetrics(mapping: Mapping = SMALL_MAPPING): Metrics {
   showSample(metrics, sampleAt(0), { mapping, budget });
   showSample(metrics, sampleAt(10_000, { source: less }), { mapping, budget });
   showAccount(metrics, [ACCOUNT], 60_000);
+  showConnector(metrics, connectorSight('RUNNING'));
   metrics.lagSeconds.set(1);
   return metrics;
 }
