@@ -24,7 +24,10 @@ export function buildConfig(reading: Reading, workFolder: string): Config {
     throw configError(problems);
   }
   return {
-    source: source.database,
+    source:
+      kafka === null || settings.HEARTBEAT_SECONDS === 0
+        ? source.database
+        : marked(source.database),
     target: target.database,
     sourceTls: source.mode,
     targetTls: target.mode,
@@ -52,6 +55,9 @@ export function buildConfig(reading: Reading, workFolder: string): Config {
     logFormat: settings.LOG_FORMAT,
   };
 }
+
+/** Places of its log are compared with what Debezium tells of commits: see `notedWalEnd`. */
+const marked = (database: Database): Database => ({ ...database, marks: true });
 
 type Found = {
   readonly database: Database | null;

@@ -30,7 +30,15 @@ import type { Config } from './config.ts';
 import type { LogCapture } from './log-capture.ts';
 import { withinMemory } from './memory-guard.ts';
 import { MappingWatch } from './mapping-watch.ts';
-import { beAlone, findPosition, requireNoReader, slotReader, type Found } from './stream-entry.ts';
+import {
+  APPLY,
+  applierPid,
+  beAlone,
+  findPosition,
+  requireNoReader,
+  slotReader,
+  type Found,
+} from './stream-entry.ts';
 import { setTableAside } from './set-table-aside.ts';
 import { settleTables, type Settled } from './settle.ts';
 
@@ -96,7 +104,9 @@ export class Engine {
   static async open(context: EngineContext, mode: 'settle' | 'look' = 'look'): Promise<Engine> {
     const { config, mapping, observer } = context;
     return await withBoth(config, 'open', async (source, target) => {
-      const found = await findPosition(context, source, target);
+      const here = context.log === undefined ? 'slot' : 'log';
+      const through = mode === 'settle' ? here : 'look';
+      const found = await findPosition(context, { source, target }, through);
       if (mode === 'settle') await beAlone(context, source, target);
       const settled = await settleTables({ source, target, config, mapping, observer, mode });
       const targets = await readTargetTables(target, mapping);
@@ -132,9 +142,13 @@ export class Engine {
     return this.#found.stored;
   }
 
-  /** The source's process that reads the slot for somebody; null: nobody does. */
+  /**
+   * The process of a server that works for whoever streams: the source's that reads the slot, or,
+   * through a log, the target's that applies; null: nobody streams.
+   */
   async readerPid(): Promise<number | null> {
     const { config } = this.#context;
+    if (this.position.mode === 'kafka') return withClient(config.target, 'consumers', applierPid);
     return withClient(config.source, 'slot', (source) => slotReader(source, config.slot));
   }
 
@@ -272,7 +286,7 @@ export class Engine {
       // The process before may have moved it since, fed by another server even: judge what counts.
       if (applier.position !== this.position.position) {
         await withBoth(config, 'position', (source, target) =>
-          findPosition(this.#context, source, target),
+          findPosition(this.#context, { source, target }, 'slot'),
         );
       }
     } catch (error) {
@@ -339,7 +353,7 @@ export class Engine {
     cursor: typeof takeOver,
   ): Promise<{ applier: Applier; epoch: bigint; close: () => Promise<void> }> {
     const { config, observer, log } = this.#context;
-    const client = await openClient(config.target, 'apply', { pipeline: true });
+    const client = await openClient(config.target, APPLY, { pipeline: true });
     const isShared = log !== undefined || (cursor === readCursor && this.position.mode === 'kafka');
     try {
       const options: ApplyOptions = {

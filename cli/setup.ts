@@ -21,7 +21,7 @@ import {
 } from '../connectors/supabase/migrations.ts';
 import { controlSchemaSql } from '../consumers/control-schema.ts';
 import type { TablePlan } from '../consumers/plan-mirror.ts';
-import { readPosition, storePosition } from '../consumers/position.ts';
+import { readPosition, storePosition, throughOf } from '../consumers/position.ts';
 import { plansFor, settleMirror } from '../consumers/settle-mirror.ts';
 import { readTableRecords, settleEntities } from '../consumers/table-state.ts';
 import { TandemError } from '../core/errors.ts';
@@ -55,6 +55,8 @@ export type SetupOptions = {
   readonly loaded: LoadedMapping;
   /** Replaces a slot that is there: what the target was fed before has to be loaded again. */
   readonly slot: 'keep' | 'replace';
+  /** How the stream is to go on. Default: as it went last. */
+  readonly through?: 'slot' | 'log';
   /** Tables that the mapping does not read any more leave the publication. */
   readonly withdraw: boolean;
   readonly observer: Observer;
@@ -86,7 +88,7 @@ export async function setUp(options: SetupOptions): Promise<void> {
     await setUpControl(target, report);
     await setUpMigrations(options, target);
     await setUpControlViews(options, target);
-    if (options.slot === 'keep') await refuseGap(config, sessions);
+    if (options.slot === 'keep') await refuseGap(options, sessions);
     const plans = await setUpMirror(options, sessions);
     const tables = plans.flatMap(({ table }) => table ?? []);
     const statements = await ensurePublication(source, {
@@ -289,9 +291,12 @@ async function withdraw({ publication }: Config, { source, target }: Sessions): 
 }
 
 /** Another server, or a slot that cannot go on: before anything is compared with it. */
-async function refuseGap(config: Config, sessions: Sessions): Promise<void> {
-  const { memory, found } = await readStream(sessions, config);
-  const verdict = judgeSlot(memory, found);
+async function refuseGap(
+  { config, through }: Pick<SetupOptions, 'config' | 'through'>,
+  sessions: Sessions,
+): Promise<void> {
+  const { stored, memory, found } = await readStream(sessions, config);
+  const verdict = judgeSlot(memory, found, through ?? throughOf(stored));
   if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
 }
 

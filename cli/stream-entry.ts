@@ -1,9 +1,10 @@
 import type pg from 'pg';
 import { textRows } from '../connectors/postgres/connection.ts';
 import { judgeSlot } from '../connectors/postgres/judge-slot.ts';
+import type { Pair } from '../connectors/postgres/pair.ts';
 import { readSlot } from '../connectors/postgres/slot.ts';
 import { clockAheadMs } from '../connectors/postgres/source-clock.ts';
-import { followTimeline, type StoredPosition } from '../consumers/position.ts';
+import { followTimeline, throughOf, type StoredPosition } from '../consumers/position.ts';
 import { TandemError } from '../core/errors.ts';
 import type { Clock, Observer } from '../core/ports.ts';
 import type { Config } from './config.ts';
@@ -27,16 +28,17 @@ export type Found = {
 /**
  * Compares what the target remembers with the source and its slot.
  *
+ * @param through how the stream is to go on; `look`: it is only looked at
  * @throws TandemError `NOT_SET_UP`, and what `judgeSlot` refuses
  */
 export async function findPosition(
-  { config, log, observer, clock }: Entry,
-  source: pg.Client,
-  target: pg.Client,
+  { config, observer, clock }: Entry,
+  { source, target }: Pair,
+  through: 'slot' | 'log' | 'look',
 ): Promise<Found> {
   const { stored, memory, found } = await readStream({ source, target }, config);
   if (stored === null) throw new TandemError('NOT_SET_UP', { stream: config.stream });
-  const verdict = judgeSlot(memory, found, log === undefined ? 'slot' : 'log');
+  const verdict = judgeSlot(memory, found, through === 'look' ? throughOf(stored) : through);
   if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
   if (verdict.warning !== null) {
     const { timeline } = found.source;
@@ -74,4 +76,18 @@ export async function requireNoReader({ config, clock }: Entry, source: pg.Clien
     if (clock.now() > deadline) throw new TandemError('SLOT_IN_USE', { slot: config.slot, pid });
     await clock.sleep(50);
   }
+}
+
+/** Purpose of the sessions that apply a stream, as their server shows it. */
+export const APPLY = 'apply';
+
+/** A process of the target that applies for somebody; null: nobody applies. */
+export async function applierPid(target: pg.Client): Promise<number | null> {
+  const rows = await textRows(
+    target,
+    `select pid from pg_stat_activity where application_name = $1 and datname = current_database()
+     order by backend_start limit 1`,
+    [`tandem ${APPLY}`],
+  );
+  return rows[0] === undefined ? null : Number(rows[0][0]);
 }

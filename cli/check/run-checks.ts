@@ -10,6 +10,7 @@ import {
   pendingMigrations,
   readMigrations,
 } from '../../connectors/supabase/migrations.ts';
+import { throughOf } from '../../consumers/position.ts';
 import { readTargetTables } from '../../consumers/target-tables.ts';
 import type { Mapping } from '../../core/entity.ts';
 import { ERROR_POLICY, TandemError } from '../../core/errors.ts';
@@ -244,7 +245,7 @@ async function checkStream(
   if (isResult(facts)) return [facts];
   const { stored, memory, found } = facts;
   if (stored === null) return [ok(topic, 'nothing was streamed yet')];
-  const verdict = judgeSlot(memory, found);
+  const verdict = judgeSlot(memory, found, throughOf(stored));
   if (verdict.kind === 'refused') {
     const facts = Object.entries(verdict.details).map(([name, value]) => `${name}=${value}`);
     return [failure(topic, [verdict.code, ...facts].join(' '), ERROR_POLICY[verdict.code].hint)];

@@ -2,6 +2,7 @@ import { withBoth } from '../../connectors/postgres/pair.ts';
 import type { Observer } from '../../core/ports.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context } from '../command.ts';
+import { chooseCapture } from '../choose-capture.ts';
 import type { Config } from '../config.ts';
 import { keepRunning } from '../keep-running.ts';
 import type { LoadedMapping } from '../load-mapping.ts';
@@ -20,10 +21,23 @@ export const run: Command = {
       flags: '--apply-mapping',
       help: 'derive all rows again of entities whose mapping changed, beside the stream',
     },
+    {
+      flags: '--from <where>',
+      help: 'where the changes come from: direct (the slot, which is the default) or kafka',
+    },
+    {
+      flags: '--topics <table,…>',
+      help: 'with kafka: only the topics of these legacy tables; other processes have the others',
+    },
+    {
+      flags: '--entities <entity,…>',
+      help: 'with kafka: only the topics of the root tables of these entities',
+    },
   ],
   details:
     'Safe to stop and to kill at any moment: it goes on from what the target has committed.\n' +
-    'One process reads a slot: a second one waits, and says which process holds it.',
+    'One process reads a slot: a second one waits, and says which process holds it. Of Kafka several\n' +
+    'processes share the partitions.',
 
   async run(context, flags) {
     const signal = context.stopSignal();
@@ -31,6 +45,7 @@ export const run: Command = {
     const loaded = await context.mapping();
     const { mapping } = loaded;
     const applyMapping = flags['applyMapping'] === true;
+    const capture = chooseCapture(config, mapping, flags);
     const clock = systemClock;
     hardStop(context, signal);
     const reported = { config, mapping, observer: await context.observer(), clock };
@@ -38,15 +53,17 @@ export const run: Command = {
       // A wrong host or password ends it here; once both were reached, what passes is waited for.
       await withBoth(config, 'first contact', async () => undefined);
       const patiently = { signal, clock, observer };
-      await persist(() => setUp(setupOptions(config, loaded, observer)), patiently);
-      const engine = { config, mapping, observer, clock, watch, applyMapping };
+      const options = { ...setupOptions(config, loaded, observer), through: capture.through };
+      await persist(() => setUp(options), patiently);
+      const engine = { config, mapping, observer, clock, watch, applyMapping, ...capture.log };
       const over = new AbortController();
-      const proving = verifyBeside(engine, AbortSignal.any([signal, over.signal]));
+      const whole = AbortSignal.any([signal, over.signal]);
+      const beside = [verifyBeside(engine, whole), capture.follow(observer, whole)];
       try {
         await keepRunning(engine, signal);
       } finally {
         over.abort();
-        await proving;
+        await Promise.all(beside);
       }
       observer.event('stopped', {});
     });
