@@ -1,0 +1,60 @@
+import { expect } from 'vitest';
+import { freshPrefix, sharedServer } from './kafka-stack.ts';
+import { tandem, TandemProcess, type Settings } from './tandem-process.ts';
+
+/** The ways that changes come from the source to the target. */
+export const PATHS = ['direct', 'relay', 'relay, Avro', 'Debezium', 'Debezium, Avro'] as const;
+export type Path = (typeof PATHS)[number];
+
+export type OpenPath = AsyncDisposable & {
+  /** What every `tandem` process of this path is given. */
+  readonly settings: Settings;
+  /** `tandem run`, as this path has it. */
+  readonly run: readonly string[];
+};
+
+/**
+ * Makes the way: slot and publication, and who writes the log, where there is one. Whatever it has
+ * started ends with it.
+ */
+export async function openPath(path: Path, given: Settings): Promise<OpenPath> {
+  if (path === 'direct') {
+    return { settings: given, run: ['run'], [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  const isAvro = path.endsWith('Avro');
+  const settings = { ...given, ...(await logSettings(isAvro)) };
+  const run = ['run', '--from', 'kafka'];
+  await done(['setup'], settings);
+  if (path.startsWith('relay')) {
+    const relay = new TandemProcess(['relay'], settings);
+    return { settings, run, [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose]() };
+  }
+  const connect = await sharedServer('connect');
+  const connecting = {
+    ...settings,
+    CONNECT_URL: connect.url,
+    CONNECTOR_NAME: settings['KAFKA_TOPIC_PREFIX'] ?? '',
+  };
+  await done(['connector', 'deploy'], connecting);
+  const remove = async () => void (await tandem(['connector', 'delete'], connecting));
+  return { settings: connecting, run, [Symbol.asyncDispose]: remove };
+}
+
+async function logSettings(isAvro: boolean): Promise<Settings> {
+  const broker = await sharedServer('broker');
+  const settings = {
+    KAFKA_BROKERS: broker.bootstrap,
+    KAFKA_TOPIC_PREFIX: freshPrefix(),
+    KAFKA_GROUP: freshPrefix(),
+    KAFKA_PARTITIONS: '2',
+    KAFKA_REPLICATION: '1',
+  };
+  if (!isAvro) return settings;
+  const registry = await sharedServer('registry');
+  return { ...settings, KAFKA_FORMAT: 'avro', SCHEMA_REGISTRY_URL: registry.url };
+}
+
+async function done(args: readonly string[], settings: Settings): Promise<void> {
+  const { code, output } = await tandem(args, settings);
+  expect(code, output).toBe(0);
+}
