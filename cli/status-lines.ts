@@ -120,6 +120,7 @@ function notes(account: EntityAccount): string {
     account.state === 'active' ? '' : account.state,
     ...rules,
     account.unresolved > 0 ? `${formatCount(account.unresolved)} with a missing parent` : '',
+    account.notRemoved > 0 ? `${formatCount(account.notRemoved)} gone but not removed` : '',
     account.difference === 0 ? '' : `${formatCount(account.difference)} UNACCOUNTED`,
   ]
     .filter((note) => note !== '')

@@ -12,9 +12,12 @@ export class AffectedRoots {
   /** Once there is one: slices that are derived side by side share it. */
   #table: Promise<unknown> | null = null;
   readonly #limit: number;
+  readonly #name: string;
 
-  constructor(limit: number) {
+  /** @param name of the temporary table */
+  constructor(limit: number, name: string) {
     this.#limit = limit;
+    this.#name = name;
   }
 
   get memory(): Map<string, Roots> {
@@ -31,7 +34,7 @@ export class AffectedRoots {
   async #spill(client: pg.ClientBase): Promise<void> {
     this.#table ??= execute(
       client,
-      `create temporary table tandem_affected (entity text, root_key text, primary key (entity, root_key))
+      `create temporary table ${this.#name} (entity text, root_key text, primary key (entity, root_key))
        on commit drop`,
     );
     await this.#table;
@@ -41,7 +44,7 @@ export class AffectedRoots {
     for (const [entity, roots] of memory) {
       await execute(
         client,
-        `insert into pg_temp.tandem_affected select $1, unnest($2::text[]) on conflict do nothing`,
+        `insert into pg_temp.${this.#name} select $1, unnest($2::text[]) on conflict do nothing`,
         [entity, arrayLiteral([...roots.keys()])],
       );
     }
@@ -58,8 +61,8 @@ export class AffectedRoots {
     for (const entity of order) {
       const rows = await textRows(
         client,
-        `delete from pg_temp.tandem_affected where entity = $1 and root_key in (
-           select root_key from pg_temp.tandem_affected where entity = $1 limit $2)
+        `delete from pg_temp.${this.#name} where entity = $1 and root_key in (
+           select root_key from pg_temp.${this.#name} where entity = $1 limit $2)
          returning root_key`,
         [entity, this.#limit],
       );

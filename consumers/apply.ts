@@ -198,7 +198,7 @@ export class Applier {
     await merging.merge(tx, batch.events);
     if (!batch.complete) {
       // What a transaction keeps here is bounded; a journal's entries want their parents derived.
-      if (journals.size > options.maxRoots) await derivation.finish(tx);
+      if (journals.size > options.maxRoots) await derivation.finishSoFar(tx);
       this.#open = tx;
       return false;
     }

@@ -112,6 +112,14 @@ export class Deriver {
       quarantined: new Set(),
       seen: resolver.seen,
     };
+    // Children first, and before anything is written: a value that a removed row had is free then.
+    for (const [entity, roots] of [...resolved].reverse()) {
+      try {
+        await this.#remove(client, entity, roots);
+      } catch (error) {
+        throw carefully ? stoppedBy(entity, error) : error;
+      }
+    }
     for (const [entity, roots] of resolved) {
       // Asked now, answered behind the rows: one wait less.
       const present = presentMarks(client, entity, roots);
@@ -163,7 +171,6 @@ export class Deriver {
         else lines.push(line);
       }
     }
-    await this.#remove(client, entity, roots);
     for (const [name, lines] of byTable) {
       const table = this.#target(name);
       const writer = this.writerFor(
@@ -223,17 +230,18 @@ export class Deriver {
       try {
         encodeLines(table, writer, [line]);
       } catch (error) {
-        this.#refuse(entity, line, statementError('target', error, 'encode'), refused);
+        this.refuse(entity.name, line.root, statementError('target', error, 'encode'), refused);
       }
     }
   }
 
-  #refuse(entity: DerivedEntity, line: Line, error: TandemError, refused: Refused): void {
-    const known = refused.get(entity.name) ?? new Map<string, TandemError>();
-    known.set(line.root, error);
-    refused.set(entity.name, known);
+  /** @throws TandemError `ENTITY_STOPPED` where that is one too many */
+  refuse(entity: string, root: string, error: TandemError, refused: Refused): void {
+    const known = refused.get(entity) ?? new Map<string, TandemError>();
+    known.set(root, error);
+    refused.set(entity, known);
     if (known.size > this.#maxRefused) {
-      throw new TandemError('ENTITY_STOPPED', { entity: entity.name, refused: known.size }, error);
+      throw new TandemError('ENTITY_STOPPED', { entity, refused: known.size }, error);
     }
   }
 
@@ -252,7 +260,9 @@ export class Deriver {
       .filter((root) => root.mapped.kind !== 'refused')
       .filter((root) => root.mapped.kind !== 'rows' || root.heldBy.length > 0)
       .map((root) => uuidOf(entity.identity, legacyKey(table, root.key)));
-    for (const name of entity.targets) await removeRows(client, this.#target(name), ids);
+    for (const name of entity.targets.toReversed()) {
+      await removeRows(client, this.#target(name), ids);
+    }
   }
 
   /** For entities whose rows do not follow from the root's key: compares with what was yielded. */
@@ -293,7 +303,7 @@ export class Deriver {
          and other.target_table = row_of.target_table and other.target_id = row_of.target_id)`,
       [entity.name, ...[0, 1].map((i) => arrayLiteral(dropped.map((row) => row[i] ?? null)))],
     );
-    for (const name of entity.targets) {
+    for (const name of entity.targets.toReversed()) {
       const ids = gone.filter((row) => row[0] === name).map((row) => row[1] ?? '');
       await removeRows(client, this.#target(name), ids);
     }
@@ -319,7 +329,7 @@ export class Deriver {
       await execute(client, 'rollback to savepoint narrowing');
       const [only, ...others] = lines;
       if (only !== undefined && others.length === 0) {
-        this.#refuse(entity, only, named, refused);
+        this.refuse(entity.name, only.root, named, refused);
         return [];
       }
     }
@@ -341,7 +351,7 @@ export class Deriver {
 }
 
 /** A table or column that is not there, or is of another type: no row of the entity can be written. */
-function isAboutTheTable({ details }: TandemError): boolean {
+export function isAboutTheTable({ details }: TandemError): boolean {
   return ['42P01', '42703', '42804', '42P10', '428C9'].includes(String(details['sqlstate']));
 }
 
@@ -383,8 +393,6 @@ type Line = {
 function withRefusal(root: Mapped, refused: ReadonlyMap<string, TandemError> | undefined): Mapped {
   const error = refused?.get(root.key);
   if (error === undefined) return root;
-  return {
-    key: root.key,
-    outcome: { kind: 'refused', code: 'TARGET_REFUSED_ROW', message: error.message },
-  };
+  const code = root.outcome.kind === 'gone' ? 'TARGET_REFUSED_REMOVAL' : 'TARGET_REFUSED_ROW';
+  return { key: root.key, outcome: { kind: 'refused', code, message: error.message } };
 }

@@ -11,6 +11,7 @@ import { TandemError, type ErrorCode } from '../core/errors.ts';
 import { Ref } from '../core/outcome.ts';
 import { compareVersions, formatLsn, type Lsn, type Version } from '../core/version.ts';
 import type { Image } from '../core/mirror-table.ts';
+import { checkNow } from './check-now.ts';
 import { fill, type Step, type TableChanges } from './collapse.ts';
 import { existingIds } from './existence.ts';
 import { deletedParents, excludeEntry, giveUpWaiting, waitForParents } from './journal-waiting.ts';
@@ -250,7 +251,9 @@ export class Journals {
          values (${names.map((_, i) => `$${i + 1}`).join(', ')}) on conflict (id) do nothing`,
         [...cells.values()],
       );
-      if (carefully) await execute(client, 'release savepoint appending');
+      if (!carefully) return;
+      await checkNow(client);
+      await execute(client, 'release savepoint appending');
     } catch (error) {
       const named = statementError('target', error, 'append');
       if (!carefully || named.retry === 'timed') throw named;

@@ -13,6 +13,8 @@ type OutcomeCounts = Partial<Record<RootOutcome, number>>;
 /** What one target transaction gathers until it commits. */
 export class TargetTransaction {
   readonly affected: AffectedRoots;
+  /** Roots of which some failed, to be derived when all others have been. */
+  readonly putOff: AffectedRoots;
   readonly carefully: boolean;
   readonly locked = new Set<string>();
   /** Target rows that are there once this has committed: some of them, where they are very many. */
@@ -26,7 +28,8 @@ export class TargetTransaction {
   isFenced = false;
 
   constructor(maxRoots: number, carefully: boolean) {
-    this.affected = new AffectedRoots(maxRoots);
+    this.affected = new AffectedRoots(maxRoots, 'tandem_affected');
+    this.putOff = new AffectedRoots(maxRoots, 'tandem_put_off');
     this.carefully = carefully;
   }
 

@@ -161,6 +161,10 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'The target refuses this row; see the SQLSTATE and the constraint. The row is in quarantine, the rest goes on.',
   },
+  TARGET_REFUSED_REMOVAL: {
+    retry: 'manual',
+    hint: 'The row is gone from the source, and the target cannot remove it, mostly because another table refers to it (see the constraint); it stays, the rest goes on. Remove what refers to it, then run `tandem quarantine retry`, or keep the row with `tandem quarantine accept`.',
+  },
   ENTITY_STOPPED: {
     retry: 'manual',
     hint: 'Too many of its rows were refused, or its table lacks what the mapping writes, so the entity stopped; the others go on. Correct mapping or table, then run `tandem resume ENTITY`.',

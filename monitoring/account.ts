@@ -4,6 +4,7 @@ import { idSql, keyTextSql } from '../connectors/postgres/root-sql.ts';
 import { qualified } from '../connectors/postgres/sql.ts';
 import { inSnapshot } from '../connectors/postgres/transaction.ts';
 import type { DerivedEntity, Mapping } from '../core/entity.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import { splitTableName } from '../core/mirror-table.ts';
 import type { KeyForm } from '../core/uuid.ts';
 
@@ -26,9 +27,14 @@ export type EntityAccount = {
   /** Applied rows with a reference that is null until its parent arrives. */
   readonly unresolved: number;
   readonly issues: number;
+  /** Rows of roots that are gone, which the target could not remove. */
+  readonly notRemoved: number;
   /** Source rows that are none of these: anything but 0 is a defect, or an open job. */
   readonly difference: number;
 };
+
+/** Such a root is gone, so it is not among those that are accounted for. */
+const REMOVAL = 'TARGET_REFUSED_REMOVAL' satisfies ErrorCode;
 
 /** The account of every entity, in one snapshot of the target. */
 export async function account(client: pg.ClientBase, mapping: Mapping): Promise<EntityAccount[]> {
@@ -64,18 +70,19 @@ async function accountOf(
        (select count(*) from ${mirrorOf(entity)} where not _deleted),
        (${appliedSql(entity, marking)}),
        (select count(distinct root_key) from tandem.held where entity = $1),
-       (select count(*) from tandem.quarantine where entity = $1),
+       (select count(*) from tandem.quarantine where entity = $1 and error_class <> '${REMOVAL}'),
        (select count(distinct root_key) from tandem.unresolved where entity = $1),
        (select count(*) from tandem.issue where entity = $1),
+       (select count(*) from tandem.quarantine where entity = $1 and error_class = '${REMOVAL}'),
        coalesce((select state from tandem.entity where name = $1), 'active')`,
     [name],
   );
-  const [sourceRows = 0, applied = 0, held = 0, quarantined = 0, unresolved = 0, issues = 0] = (
-    row ?? []
-  ).map(Number);
+  const [sourceRows = 0, applied = 0, held = 0, quarantined = 0] = (row ?? []).map(Number);
+  const [unresolved = 0, issues = 0, notRemoved = 0] = (row ?? []).slice(4).map(Number);
   const rules = await textRows(
     client,
-    'select rule, count(*) from tandem.excluded where entity = $1 group by rule order by rule',
+    `select rule, count(*) from tandem.excluded where entity = $1 and rule <> 'accepted: ${REMOVAL}'
+     group by rule order by rule`,
     [name],
   );
   const excluded = new Map(rules.map(([rule, count]) => [rule ?? '', Number(count)]));
@@ -84,7 +91,7 @@ async function accountOf(
     entity: name,
     source: entity.shape.table.name,
     targets: entity.targets,
-    state: (row?.[6] ?? 'active') as EntityAccount['state'],
+    state: (row?.[7] ?? 'active') as EntityAccount['state'],
     sourceRows,
     applied,
     held,
@@ -92,6 +99,7 @@ async function accountOf(
     excluded,
     unresolved,
     issues,
+    notRemoved,
     difference: sourceRows - applied - held - quarantined - excludedRows,
   };
 }

@@ -189,7 +189,7 @@ export function checkTargetTables(
 function checkRemoval(tables: readonly CatalogTable[]): CheckResult {
   const it = topic(
     'removal',
-    'A row that others refer to is marked in deleted_at when it goes. Without that column it is deleted, and a foreign key that stands in the way stops the stream.',
+    'A row that others refer to is marked in deleted_at when it goes. Without that column it is deleted; where a foreign key stands in the way, it stays, in quarantine.',
   );
   const nameOf = ({ schema, relation }: { schema: string; relation: string }) =>
     `${schema}.${relation}`;

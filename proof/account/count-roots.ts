@@ -9,6 +9,7 @@ import { targetName } from '../../consumers/write-rows.ts';
 import type { DerivedEntity } from '../../core/entity.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import { uuidOf, uuidRange } from '../../core/uuid.ts';
+import { REFUSED_REMOVALS } from '../refused-removals.ts';
 import { liveSql } from '../target/find-strays.ts';
 import type { Amount, SumProof } from './account-proof.ts';
 
@@ -104,7 +105,10 @@ export async function countRoots(
       arrayLiteral(pending),
       first,
       last,
-      arrayLiteral(await openSeeds(client, entity, root)),
+      arrayLiteral([
+        ...(await openSeeds(client, entity, root)),
+        ...(await keptWithoutRoot(client, entity, root)),
+      ]),
     ],
   );
   const [mirrorRows = 0, tombstones = 0, applied = 0, held = 0, quarantined = 0] = row.map(Number);
@@ -177,6 +181,22 @@ async function openSeeds(
        select from ${mirrorName(root)} as r
        where ${idSql(entity.identity, keyForm(root), 'r', key)} = seed.id)`,
     [arrayLiteral(entity.seeds.map((key) => uuidOf(entity.identity, key)))],
+  );
+  return rows.map(([id]) => id ?? '');
+}
+
+/** Ids of rows whose root is gone and that the target could not remove: they are no root's. */
+async function keptWithoutRoot(
+  client: pg.ClientBase,
+  entity: DerivedEntity,
+  root: MirrorTable,
+): Promise<string[]> {
+  const key = root.columns.slice(0, root.keyLength).map(({ name }) => name);
+  const rows = await textRows(
+    client,
+    `select ${idSql(entity.identity, keyForm(root), 'r', key)} from ${mirrorName(root)} as r
+     where r._deleted and ${keyTextSql('r', key)} in (${REFUSED_REMOVALS})`,
+    [entity.name],
   );
   return rows.map(([id]) => id ?? '');
 }

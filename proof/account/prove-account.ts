@@ -5,6 +5,7 @@ import type { Model } from '../../consumers/model.ts';
 import type { DerivedEntity } from '../../core/entity.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import type { Observer } from '../../core/ports.ts';
+import { REFUSED_REMOVALS } from '../refused-removals.ts';
 import { Snapshot } from '../snapshot.ts';
 import { tellMismatch } from '../tell.ts';
 import { entityStates, NOT_DERIVED } from '../target/entity-states.ts';
@@ -119,19 +120,21 @@ async function byRule(
 ): Promise<Readonly<Record<string, number>>> {
   const rows = await textRows(
     client,
-    'select rule, count(*) from tandem.excluded where entity = $1 group by rule order by rule',
+    `select rule, count(*) from tandem.excluded
+     where entity = $1 and root_key not in (${REFUSED_REMOVALS}) group by rule order by rule`,
     [entity],
   );
   return Object.fromEntries(rows.map(([rule, count]) => [rule ?? '', Number(count)]));
 }
 
-/** Roots on the lists, whether there is such a root or not. */
+/** Roots on the lists, whether there is such a root or not; but those that could not be removed. */
 async function countEntries(client: pg.ClientBase, entity: string): Promise<number> {
   const [row] = await textRows(
     client,
     `select (select count(distinct root_key) from tandem.held where entity = $1)
        + (select count(*) from tandem.quarantine where entity = $1)
-       + (select count(*) from tandem.excluded where entity = $1)`,
+       + (select count(*) from tandem.excluded where entity = $1)
+       - (select count(*) from (${REFUSED_REMOVALS}) as removal)`,
     [entity],
   );
   return Number(row?.[0]);

@@ -90,7 +90,8 @@ class ForeseeEntity {
     const [row] = await textRows(
       this.#client,
       `select count(*) from tandem.quarantine where entity = $1
-         and error_class = 'TARGET_REFUSED_ROW' and ($2::text[] is null or root_key = any($2))`,
+         and error_class in ('TARGET_REFUSED_ROW', 'TARGET_REFUSED_REMOVAL')
+         and ($2::text[] is null or root_key = any($2))`,
       [this.#entity.name, keys === null ? null : arrayLiteral(keys)],
     );
     return {

@@ -10,6 +10,7 @@ import { targetName } from '../../consumers/write-rows.ts';
 import type { DerivedEntity } from '../../core/entity.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import { uuidOf, uuidRange } from '../../core/uuid.ts';
+import { REFUSED_REMOVALS } from '../refused-removals.ts';
 import { findLeftBehind } from './compare-yielded.ts';
 import type { Sink } from './findings.ts';
 import type { IdSpace, PageCheck } from './verify-page.ts';
@@ -63,9 +64,10 @@ export async function findExtraRows(
       ? notYielded(model, space)
       : withoutRoot(model, entity, root, table, space);
     const { first, last } = uuidRange(space.identity, space.form);
+    const of = entity.fanOut ? [] : [entity.name];
     for (let after = first; ;) {
       const from = after === first ? '>=' : '>';
-      const rows = await textRows(client, sql(from), [after, last, AT_ONCE]);
+      const rows = await textRows(client, sql(from), [after, last, AT_ONCE, ...of]);
       for (const [id, key] of rows) {
         if (key == null && seedIds.has(id ?? '')) seeds.set(table, (seeds.get(table) ?? 0) + 1);
         else findings.row('extra', { root: key ?? null, table, id: id ?? '', columns: [] });
@@ -103,6 +105,7 @@ function withoutRoot(
       from ${mirrorName(root)} as r) as root on root.id = t.id
     where t.id ${from} $1 and t.id <= $2 and ${liveSql(model, table, 't')}
       and (root.id is null or root._deleted)
+      and (root.key is null or root.key not in (${REFUSED_REMOVALS.replaceAll('$1', '$4')}))
     order by t.id limit $3`;
 }
 
@@ -126,8 +129,9 @@ export async function findStrayMarks(
   const root = model.mirror.get(entity.shape.table.name);
   if (root === undefined) return;
   const key = root.columns.slice(0, root.keyLength).map(({ name }) => name);
-  // An issue about a value, not a root, stands under an empty key.
-  const stray = `mark.entity = $1 and mark.root_key <> '' and not exists (
+  // An issue about a value, not a root, stands under an empty key. What could not be removed stays.
+  const stray = `mark.entity = $1 and mark.root_key <> ''
+    and mark.root_key not in (${REFUSED_REMOVALS}) and not exists (
     select from ${mirrorName(root)} as r where not r._deleted
       and ${keyTextSql('r', key)} = mark.root_key)`;
   for (const list of lists) {

@@ -72,7 +72,7 @@ export function sampleAt(
 const ACCOUNT: EntityAccount = {
   ...{ entity: 'office', source: 'office', targets: ['offices'], state: 'active' },
   ...{ sourceRows: 10, applied: 6, held: 1, quarantined: 1, excluded: new Map([['test', 1]]) },
-  ...{ unresolved: 0, issues: 0, difference: 1 },
+  ...{ unresolved: 0, issues: 0, notRemoved: 0, difference: 1 },
 };
 
 /** Facts that an event with a metric of its own may carry. */

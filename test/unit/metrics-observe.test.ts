@@ -164,7 +164,7 @@ test('an entity that left the account leaves the metrics', async () => {
   const counted = (entity: string) => ({
     ...{ entity, source: entity, targets: [], state: 'active' as const, sourceRows: 3 },
     ...{ applied: 1, held: 1, quarantined: 0, excluded: new Map([['a', 1]]) },
-    ...{ unresolved: 0, issues: 0, difference: 0 },
+    ...{ unresolved: 0, issues: 0, notRemoved: 0, difference: 0 },
   });
   showAccount(metrics, [counted('one'), counted('two')], 5_000);
   showAccount(metrics, [counted('two')], 6_000);
