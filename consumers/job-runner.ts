@@ -5,6 +5,7 @@ import type { Derivation } from './derivation.ts';
 import type { Fence } from './fence.ts';
 import type { InactiveEntities } from './inactive-entities.ts';
 import { moveJob, PORTION_ROOTS, takeJob, usageName, type Job } from './jobs.ts';
+import { addStraysJob, forgetStrays, removeStrays, STRAYS } from './strays.ts';
 import { TargetTransaction } from './target-transaction.ts';
 
 /** Derives behind the stream: jobs, portion by portion, each a transaction that the caller frames. */
@@ -50,6 +51,7 @@ export class JobRunner {
     if (job === null) return null;
     const tx = new TargetTransaction(options.maxRoots, carefully);
     await this.#derivation.lock(tx, [job.entity]);
+    if (job.usage === STRAYS) return { tx, report: await this.#removeStrays(job) };
     const limit = Math.min(options.maxRoots, PORTION_ROOTS);
     const keys = await this.#jobRoots(job, limit);
     const journal = model.journals.find(({ name }) => name === job.entity);
@@ -60,9 +62,24 @@ export class JobRunner {
     await this.#derivation.finish(tx);
     const last = keys.length < limit ? null : (keys.at(-1) ?? null);
     await moveJob(client, job, last, keys.length);
+    if (last === null && job.usage === null && job.values === null) {
+      await addStraysJob(client, model, job.entity);
+    }
     const facts = { entity: job.entity, roots: keys.length, finished: last === null };
     this.#first = this.#first === 'some' ? 'whole' : 'some';
     return { tx, report: () => observer.event('job portion done', facts) };
+  }
+
+  /** Removes a portion of the rows that belong to no root. */
+  async #removeStrays(job: Job): Promise<() => void> {
+    const { client, model, observer } = this.#context;
+    const entity = model.entity.get(job.entity);
+    if (entity === undefined) throw new Error(`no entity ${job.entity}`);
+    const { removed, kept, after } = await removeStrays(client, model, entity, job.after);
+    await moveJob(client, job, after, removed);
+    if (after === null) await forgetStrays(client, model, entity);
+    const facts = { entity: job.entity, removed, kept, finished: after === null };
+    return () => observer.event('rows without a root removed', facts, kept > 0 ? 'warn' : 'info');
   }
 
   /** Wakes what waits for rows that are there: they came by another way than a batch or a job. */

@@ -4,6 +4,7 @@ import { splitTableName, type MirrorTable } from '../core/mirror-table.ts';
 import { truncateAction, type TruncatePolicy } from '../core/truncate-policy.ts';
 import type { WantedTable } from '../core/usage.ts';
 import { createTable, indexSql, mirrorName, remakeColumn, widenColumn } from './mirror-schema.ts';
+import { mayHaveStrays } from './strays.ts';
 import type { StopCause, TableRecord } from './table-state.ts';
 
 /** What is to be done about one mirror table before its changes can be taken. */
@@ -75,7 +76,11 @@ function planTable(facts: MirrorFacts, wanted: WantedTable): TablePlan {
     ...base,
     kind: isNew || remade.length > 0 || isGap(facts, record, name) ? 'read anew' : 'keep',
     table,
-    statements: statementsOf(verdict, twin, wanted.lookups),
+    statements: [
+      ...statementsOf(verdict, twin, wanted.lookups),
+      // Which rows have vanished cannot be told by keys that the new twin does not have.
+      ...(isNew && record !== undefined ? wanted.rootOf.map(mayHaveStrays) : []),
+    ],
     widened: names(widened),
     remade: isNew ? [] : names(remade),
     dropped,

@@ -13,6 +13,8 @@ export type WantedTable = {
   readonly hasSecrets: boolean;
   /** Column lists that relations look rows up by, forwards or backwards, besides the key. */
   readonly lookups: readonly (readonly string[])[];
+  /** The entities whose roots are its rows. */
+  readonly rootOf: readonly string[];
 };
 
 /** One step from a node of the tree to the node above it, from the child's values to its parents. */
@@ -51,6 +53,7 @@ type MutableWanted = {
   kinds: Map<string, ColumnKind>;
   hasSecrets: boolean;
   lookups: Map<string, readonly string[]>;
+  rootOf: string[];
 };
 
 /** Reads every shape of the mapping: which columns the mirror needs, and what depends on them. */
@@ -74,7 +77,8 @@ function visitEntity(entity: Entity, tables: Map<string, MutableWanted>, usages:
     if (known === undefined) {
       const hasSecrets = Object.values(table.columns).some((column) => column.secret);
       const columns = new Set(table.key);
-      known = { key: table.key, columns, kinds: new Map(), hasSecrets, lookups: new Map() };
+      const none = { kinds: new Map<string, ColumnKind>(), lookups: new Map(), rootOf: [] };
+      known = { key: table.key, columns, hasSecrets, ...none };
       tables.set(table.name, known);
     }
     for (const column of [...table.key, ...columns]) {
@@ -177,6 +181,7 @@ function visitEntity(entity: Entity, tables: Map<string, MutableWanted>, usages:
   };
 
   visit(entity.shape, []);
+  if (entity.kind === 'derived') tables.get(entity.shape.table.name)?.rootOf.push(entity.name);
 }
 
 function parentColumnsOf(relation: RelationNode): readonly string[] {

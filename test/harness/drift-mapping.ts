@@ -80,6 +80,20 @@ const visits = entity({
     row({ id: ref('visit', id), patient_id: ref('patient', patient_id), words }),
 });
 
+const codedVisit = legacyTable('visit', 'code', {
+  code: text,
+  patient_id: int4.orNull,
+  words: text.orNull,
+});
+
+const codedVisits = entity({
+  name: 'visit',
+  target: 'visits',
+  from: codedVisit.select('code', 'patient_id', 'words'),
+  map: ({ code, patient_id, words }) =>
+    row({ id: ref('visit', code), patient_id: ref('patient', patient_id), words }),
+});
+
 const mapping = (...entities: Mapping['entities']): Mapping => ({
   name: 'drift',
   migrations: null,
@@ -94,5 +108,7 @@ export const TALL = mapping(offices, tallPatients);
 export const NAMELESS = mapping(offices, namelessPatients);
 /** One more table. */
 export const VISITED = mapping(offices, patients, visits);
+/** Another key of visits, which a test has to add. */
+export const CODED = mapping(offices, patients, codedVisits);
 /** Without patients. */
 export const OFFICES = mapping(offices);

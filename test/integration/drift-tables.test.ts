@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { DriftBench } from '../harness/drift-bench.ts';
-import { NAMELESS, OFFICES, PLAIN, TALL, VISITED } from '../harness/drift-mapping.ts';
+import { CODED, NAMELESS, OFFICES, PLAIN, TALL, VISITED } from '../harness/drift-mapping.ts';
+import { uuidOf } from '../../core/uuid.ts';
 import { waitFor } from '../harness/wait-for.ts';
 
 const OFFICE = ['id', 'name', 'note'];
@@ -276,4 +277,51 @@ test('a table that is taken out of the publication stops; the next start publish
   await bench.expectMirror('patient', PATIENT);
   await bench.expectTarget();
   await running.stop();
+}, 60_000);
+
+test('another key is declared: what the old one yielded goes when the new rows are there, and nothing else', async () => {
+  await using bench = await DriftBench.open();
+  await bench.source.query(
+    `alter table visit add column code text;
+     update visit set code = 'c' || id;
+     alter table visit alter column code set not null;
+     create unique index visit_code on visit (code);
+     -- So that there is something that the target cannot remove.
+     insert into visit values (9001, 1, 'kept', 'c9001')`,
+  );
+  {
+    await using running = await bench.run(VISITED);
+    await bench.caughtUp();
+    await running.stop();
+  }
+  await bench.target.query(
+    `alter table visits drop column deleted_at;
+     create table receipts (visit_id uuid references visits (id));
+     insert into visits (id, words) values (gen_random_uuid(), 'of the new system');
+     insert into receipts select id from visits where words = 'kept'`,
+  );
+  await bench.source.query(
+    `alter table visit replica identity using index visit_code;
+     delete from visit where id between 5 and 25 or id = 9001`,
+  );
+  await using again = await bench.run(CODED);
+  await bench.state('visit', 'active');
+  await bench.caughtUp();
+  const live = await bench.target.query('select words from visits where id = any($1) order by 1', [
+    (await bench.source.query('select code from visit')).map((row) =>
+      uuidOf('visit', String(row['code'])),
+    ),
+  ]);
+  expect(live).toEqual(await bench.source.query('select words from visit order by 1'));
+  // Those, the one that stays, and the new system's own.
+  expect(await bench.target.query('select count(*)::int as n from visits')).toEqual([
+    { n: live.length + 2 },
+  ]);
+  const issues = await bench.target.query('select entity, reason from tandem.issue');
+  expect(issues).toHaveLength(1);
+  expect(issues[0]?.['reason']).toContain('receipts_visit_id_fkey');
+  expect(bench.notes.named('rows without a root removed')).toMatchObject([
+    { entity: 'visit', removed: 2000, kept: 1, finished: true },
+  ]);
+  await again.stop();
 }, 60_000);
