@@ -11,6 +11,7 @@ import type { Applier } from '../consumers/apply.ts';
 import { Deriver } from '../consumers/derive.ts';
 import { inactiveStates } from '../consumers/entity-state.ts';
 import { addJob, openJobs } from '../consumers/jobs.ts';
+import { closeGap } from '../consumers/journal-gap.ts';
 import type { Model } from '../consumers/model.ts';
 import { targetName } from '../consumers/write-rows.ts';
 import type { DerivedEntity } from '../core/entity.ts';
@@ -89,6 +90,8 @@ async function loadAndDerive(context: BackfillContext): Promise<void> {
     const open = new Set((await remaining(client, model)).tables);
     const tables = [...model.mirror.values()].filter((table) => open.has(table.name));
     await loadMirror({ ...context, tables });
+    const journals = model.journals.map((journal) => journal.name);
+    await closeGap(client, journals);
     observer.event('mirror loaded', { tables: tables.length, ms: Date.now() - start });
     const { entities } = await remaining(client, model);
     const wanted = model.entities.filter((entity) => entities.includes(entity.name));

@@ -51,6 +51,9 @@ export function statusLines(
     const next = `tandem reprocess --entity ${entity}`;
     lines.push(`mapping      ${entity}: changed since ${minuteOf(since)}; next: ${next}`);
   }
+  for (const { journal, text } of status.journalGaps) {
+    lines.push(`journal gap  ${journal}: ${text}`);
+  }
   lines.push(`proof        ${proofText(status)}`);
   if (status.entities.length > 0) lines.push('', ...accountLines(status.entities));
   return lines;

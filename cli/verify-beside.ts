@@ -9,7 +9,7 @@ import { beginPass, findPass, finishPass, sinceLastFull, StateKeeper } from '../
 import { proveTarget } from '../proof/prove-target.ts';
 import { summaryOf, verdictOf, type Parts } from '../proof/report.ts';
 import type { TargetProof } from '../proof/target/target-proof.ts';
-import { isFull, tellComplete } from '../proof/tell.ts';
+import { fullParts, isFull, tellComplete } from '../proof/tell.ts';
 import { Engine, type EngineContext } from './engine.ts';
 import { tandemVersion } from './version.ts';
 
@@ -92,7 +92,7 @@ async function onePass(
     ...{ mirror, ...proved, repair: null },
   };
   const tandem = tandemVersion();
-  const summary = summaryOf({ ...parts, tandem });
+  const summary = { ...summaryOf({ ...parts, tandem }), full: fullParts(parts) };
   await finishPass(client, pass, { verdict: verdictOf(parts), summary, isFull: isFull(parts) });
   tellComplete(observer, parts);
   return true;

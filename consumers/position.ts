@@ -6,6 +6,7 @@ import type { StoredStream } from '../connectors/postgres/judge-slot.ts';
 import { TandemError } from '../core/errors.ts';
 import type { Position } from '../core/ports.ts';
 import { parseLsn, type Lsn } from '../core/version.ts';
+import { openGap } from './journal-gap.ts';
 
 /** Where the stream stands, as this process last saw or wrote it. */
 export type Cursor = { position: Position; readonly epoch: bigint };
@@ -114,6 +115,15 @@ export async function storePosition(
     if (other !== undefined) {
       throw new TandemError('STREAM_TAKEN', { stream, present: other[0] ?? '' });
     }
+    // What the slot before it did not bring is gone for those who see a change once.
+    const seeing = await textRows(
+      client,
+      `select distinct entity from tandem.journal_last
+       where exists (select from tandem.position where stream = $1)`,
+      [stream],
+    );
+    const journals = seeing.map(([journal]) => journal ?? '');
+    await openGap(client, journals, 'the slot was made anew');
     await execute(
       client,
       `insert into tandem.position (stream, position, slot, system_identifier, timeline, consistent_point)

@@ -4,6 +4,7 @@ import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import type { Mapping } from '../core/entity.ts';
 import { formatLsn, parseLsn, type Lsn } from '../core/version.ts';
 import { readUsages } from '../core/usage.ts';
+import { closeGap, openGap } from './journal-gap.ts';
 
 /**
  * `active`: its changes are taken. `stopped`: they are skipped. `waiting` and `joining`: it is (to be)
@@ -20,6 +21,8 @@ export type TableRecord = {
   /** The source's types of the columns that are kept up. */
   readonly kept: ReadonlyMap<string, string>;
   readonly isLoaded: boolean;
+  /** It was loaded once from this slot, though it may be about to be read again. */
+  readonly wasLoaded: boolean;
   readonly state: TableState;
   readonly cause: StopCause | null;
   readonly reason: string | null;
@@ -38,22 +41,25 @@ export async function readTableRecords(client: pg.ClientBase): Promise<Map<strin
   const rows = await textRows(
     client,
     `select table_name, columns, loaded_at is not null, state, cause, reason, joins_at,
-       array_to_json(source_columns) from tandem.mirror`,
+       array_to_json(source_columns), read_until is not null from tandem.mirror`,
   );
   return new Map(
-    rows.map(([name, columns, isLoaded, state, cause, reason, joinsAt, sourceColumns]) => [
-      name ?? '',
-      {
-        name: name ?? '',
-        kept: new Map(JSON.parse(columns ?? '[]') as [string, string][]),
-        isLoaded: isLoaded === 't',
-        state: (state ?? 'active') as TableState,
-        cause: (cause ?? null) as StopCause | null,
-        reason: reason ?? null,
-        joinsAt: joinsAt == null ? null : parseLsn(joinsAt),
-        sourceColumns: sourceColumns == null ? null : (JSON.parse(sourceColumns) as string[]),
-      },
-    ]),
+    rows.map(
+      ([name, columns, isLoaded, state, cause, reason, joinsAt, sourceColumns, wasLoaded]) => [
+        name ?? '',
+        {
+          name: name ?? '',
+          kept: new Map(JSON.parse(columns ?? '[]') as [string, string][]),
+          isLoaded: isLoaded === 't',
+          wasLoaded: wasLoaded === 't',
+          state: (state ?? 'active') as TableState,
+          cause: (cause ?? null) as StopCause | null,
+          reason: reason ?? null,
+          joinsAt: joinsAt == null ? null : parseLsn(joinsAt),
+          sourceColumns: sourceColumns == null ? null : (JSON.parse(sourceColumns) as string[]),
+        },
+      ],
+    ),
   );
 }
 
@@ -149,11 +155,25 @@ export async function settleEntities(
     if (table !== undefined) {
       blocked.set(entity, table);
       await block(client, entity, table, states.get(table));
+      if (hasSeen(mapping, entity, states)) {
+        const { reason } = states.get(table) ?? {};
+        await openGap(client, [entity], `table ${table}: ${reason ?? 'it was read again'}`);
+      }
     } else if (waiting.get(entity) != null || [...tables].some((name) => again.has(name))) {
       await deriveAnew(client, mapping, entity);
     }
   }
   return blocked;
+}
+
+/** Whether it is a journal whose own table has been streamed before. */
+function hasSeen(
+  mapping: Mapping,
+  entity: string,
+  records: ReadonlyMap<string, TableRecord>,
+): boolean {
+  const journal = mapping.entities.find((it) => it.kind === 'journal' && it.name === entity);
+  return journal !== undefined && records.get(journal.shape.table.name)?.wasLoaded === true;
 }
 
 async function block(
@@ -186,7 +206,10 @@ async function deriveAnew(client: pg.ClientBase, mapping: Mapping, entity: strin
     [entity],
   );
   const isDerived = mapping.entities.some((it) => it.name === entity && it.kind === 'derived');
-  if (!isDerived) return;
+  if (!isDerived) {
+    await closeGap(client, [entity]);
+    return;
+  }
   // A job that has not begun yet will see everything; one that is under way has passed some roots.
   const [open] = await textRows(
     client,

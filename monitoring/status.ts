@@ -9,6 +9,7 @@ import {
   type ChangedMapping,
   type InactiveEntity,
 } from './entity-states.ts';
+import { journalGaps, type JournalGap } from './journal-gaps.ts';
 import { readLag, type Lag } from './lag.ts';
 
 export type Phase = 'not set up' | 'loading' | 'deriving' | 'catching up' | 'streaming' | 'stopped';
@@ -36,6 +37,8 @@ export type Status = {
   /** Stopped, or being read beside the stream. */
   readonly unsettled: readonly UnsettledTable[];
   readonly openJobs: number;
+  /** Times of which journals lack the changes. */
+  readonly journalGaps: readonly JournalGap[];
   readonly held: Waiting;
   readonly unresolved: Waiting;
   readonly quarantined: Waiting;
@@ -96,6 +99,7 @@ export async function readStatus(context: {
     mirror: { loaded, tables, isConsistent },
     unsettled: await unsettledTables(target),
     openJobs: Number(open?.[0] ?? 0),
+    journalGaps: await journalGaps(target, mapping),
     held: await waiting(target, 'held'),
     unresolved: await waiting(target, 'unresolved'),
     quarantined: await waiting(target, 'quarantine'),
@@ -182,6 +186,7 @@ function notSetUp(slot: SlotState | NoSlot): Status {
     mirror: { loaded: 0, tables: 0, isConsistent: false },
     unsettled: [],
     openJobs: 0,
+    journalGaps: [],
     held: NOTHING,
     unresolved: NOTHING,
     quarantined: NOTHING,

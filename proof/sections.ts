@@ -69,7 +69,7 @@ export function targetSections(
       verdict: journalNotes(it, 1).length === 0 ? 'agrees' : 'differs',
     })),
     notes: journals.flatMap((it) =>
-      journalNotes(it, limit).map((note) => [it.journal, note] as const),
+      [...journalNotes(it, limit), ...it.gaps].map((note) => [it.journal, note] as const),
     ),
   };
   return [target, kept];

@@ -29,18 +29,24 @@ export function tellMismatch(
   if (rows > 0) observer.event('proof mismatch', { proof, subject, rows }, 'warn');
 }
 
-/** Tells of a full pass: one that was asked for all, and left nothing out. */
-export function tellComplete(observer: Observer, parts: Parts): void {
-  if (!isFull(parts) || skipsAny(parts)) return;
+/** What is told of a part of a full pass. */
+export type FullPart = { readonly proof: string; readonly mismatches: number };
+
+/** The parts of a full pass: one that was asked for all, and left nothing out. Else none. */
+export function fullParts(parts: Parts): readonly FullPart[] {
+  if (!isFull(parts) || skipsAny(parts)) return [];
   const { mirror, target, account } = parts;
   const ofMirror = mirror.tables.reduce((sum, it) => sum + it.mismatches.length, 0);
-  observer.event('proof complete', { proof: 'mirror', mismatches: ofMirror });
-  if (target !== null) {
-    observer.event('proof complete', { proof: 'target', mismatches: targetFaults(target) });
-  }
-  if (account !== null) {
-    observer.event('proof complete', { proof: 'account', mismatches: accountFaults(account) });
-  }
+  return [
+    { proof: 'mirror', mismatches: ofMirror },
+    ...(target === null ? [] : [{ proof: 'target', mismatches: targetFaults(target) }]),
+    ...(account === null ? [] : [{ proof: 'account', mismatches: accountFaults(account) }]),
+  ];
+}
+
+/** Tells of a full pass. */
+export function tellComplete(observer: Observer, parts: Parts): void {
+  for (const part of fullParts(parts)) observer.event('proof complete', part);
 }
 
 /** A table or an entity could not be looked at. */

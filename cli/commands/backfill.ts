@@ -6,12 +6,18 @@ import { estimateBackfill } from '../../backfill/estimate.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode } from '../command.ts';
 import { Engine } from '../engine.ts';
+import { hardStop } from '../hard-stop.ts';
 import { didYouMean } from '../similar.ts';
 import { recordRun } from '../record-run.ts';
 import { formatCount, formatSeconds, formatSize } from '../units.ts';
 import { withMetrics } from '../with-metrics.ts';
 
-/** `tandem backfill`: loads the mirror and derives all entities; goes on where it stopped. */
+const STOPPED = 'stopped; `tandem backfill` or `tandem run` goes on from here';
+
+/**
+ * `tandem backfill`: loads the mirror and derives all entities; goes on where it stopped. SIGTERM ends
+ * it within seconds, as `run`: a chunk in hand is rolled back.
+ */
 export const backfill: Command = {
   options: [
     { flags: '--only <entity,…>', help: 'derive these entities again from the mirror' },
@@ -21,6 +27,7 @@ export const backfill: Command = {
 
   async run(context, flags) {
     const signal = context.stopSignal();
+    hardStop(context, signal, STOPPED);
     const config = await context.config();
     const { mapping } = await context.mapping();
     const observer = await context.observer();
@@ -56,7 +63,7 @@ export const backfill: Command = {
       );
     } catch (error) {
       if (!signal.aborted) throw error;
-      context.notes.line('stopped; `tandem backfill` or `tandem run` goes on from here');
+      context.notes.line(STOPPED);
       return EXIT.ok;
     }
     const seconds = (Date.now() - start) / 1000;

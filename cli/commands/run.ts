@@ -1,9 +1,10 @@
 import { withBoth } from '../../connectors/postgres/pair.ts';
 import type { Observer } from '../../core/ports.ts';
 import { systemClock } from '../clock.ts';
-import { EXIT, type Command, type Context } from '../command.ts';
+import { EXIT, type Command } from '../command.ts';
 import { chooseCapture } from '../choose-capture.ts';
 import type { Config } from '../config.ts';
+import { hardStop } from '../hard-stop.ts';
 import { keepRunning } from '../keep-running.ts';
 import type { LoadedMapping } from '../load-mapping.ts';
 import { persist } from '../persist.ts';
@@ -47,7 +48,7 @@ export const run: Command = {
     const applyMapping = flags['applyMapping'] === true;
     const capture = chooseCapture(config, mapping, flags);
     const clock = systemClock;
-    hardStop(context, signal);
+    hardStop(context, signal, 'stopped; the batch in hand was rolled back and comes again');
     const reported = { config, mapping, observer: await context.observer(), clock };
     await withMetrics(reported, async ({ observer, watch }) => {
       // A wrong host or password ends it here; once both were reached, what passes is waited for.
@@ -82,16 +83,4 @@ function setupOptions(config: Config, loaded: LoadedMapping, observer: Observer)
     waiting: (pids) =>
       observer.event('slot waits for open transactions', { pids: pids.join(' ') }, 'warn'),
   };
-}
-
-/** A batch that takes longer than this after SIGTERM is left to the server to roll back. */
-const STOP_MS = 4_000;
-
-function hardStop(context: Context, signal: AbortSignal): void {
-  signal.addEventListener('abort', () => {
-    setTimeout(() => {
-      context.notes.line('stopped; the batch in hand was rolled back and comes again');
-      process.exit(EXIT.ok);
-    }, STOP_MS).unref();
-  });
 }

@@ -20,7 +20,7 @@ import {
   type Verdict,
 } from '../../proof/report.ts';
 import { planRepair } from '../../proof/target/plan-repair.ts';
-import { isFull, tellComplete } from '../../proof/tell.ts';
+import { fullParts, isFull, tellComplete } from '../../proof/tell.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode } from '../command.ts';
 import { Engine } from '../engine.ts';
@@ -105,7 +105,8 @@ async function verifyAndTell(context: Context, work: Work): Promise<ExitCode> {
   const report = await reportOf(context, work, pass, parts);
   if (!signal.aborted) {
     const { verdict } = report;
-    await finishPass(target, pass, { verdict, summary: summaryOf(report), isFull: isFull(report) });
+    const summary = { ...summaryOf(report), full: fullParts(parts) };
+    await finishPass(target, pass, { verdict, summary, isFull: isFull(report) });
   }
   const lines = options.json ? [JSON.stringify(report)] : proofLines(report);
   for (const line of lines) context.out.line(line);

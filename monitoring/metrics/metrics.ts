@@ -286,13 +286,13 @@ function proofMetrics(registers: Registry[]) {
     }),
     proofLastMismatches: new Reading({
       name: 'tandem_proof_last_pass_mismatches',
-      help: 'Rows that stayed different in the last full pass',
+      help: 'Rows that stayed different in the last full pass, whichever process made it',
       labelNames: ['proof'],
       registers,
     }),
     proofLastPass: new Reading({
       name: 'tandem_proof_last_pass_timestamp_seconds',
-      help: 'When the last full pass ended',
+      help: 'When the last full pass ended, whichever process made it',
       labelNames: ['proof'],
       registers,
     }),

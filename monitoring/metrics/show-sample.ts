@@ -65,6 +65,10 @@ function showTarget(metrics: Metrics, target: TargetSample, mapping: Mapping): v
   metrics.openJobs.set(target.openJobs);
   metrics.oldestJob.set(target.oldestJobSeconds);
   showLists(metrics, target, mapping);
+  for (const { proof, endedAtMs, mismatches } of target.proofs) {
+    metrics.proofLastPass.set(endedAtMs / 1000, { proof });
+    metrics.proofLastMismatches.set(mismatches, { proof });
+  }
   metrics.entityState.forget();
   for (const { kind, name } of mapping.entities) {
     if (kind !== 'derived') continue;

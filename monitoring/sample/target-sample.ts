@@ -14,6 +14,13 @@ export type ListSample = {
   readonly oldestSeconds: number;
 };
 
+export type ProofSample = {
+  readonly proof: string;
+  /** By the target's clock. */
+  readonly endedAtMs: number;
+  readonly mismatches: number;
+};
+
 /** What the target says at one moment. */
 export type TargetSample = {
   readonly position: Lsn;
@@ -27,6 +34,8 @@ export type TargetSample = {
   readonly openJobs: number;
   readonly oldestJobSeconds: number | null;
   readonly lists: readonly ListSample[];
+  /** The last full pass of the proof, whichever process made it. */
+  readonly proofs: readonly ProofSample[];
   /** Those that the target has heard of. */
   readonly entities: ReadonlyMap<string, { readonly state: string; readonly isDerived: boolean }>;
 };
@@ -65,6 +74,7 @@ export async function sampleTarget(
     openJobs: Number(jobs),
     oldestJobSeconds: numberOf(oldestJob),
     lists: await sampleLists(client),
+    proofs: await sampleProofs(client),
     entities: new Map(
       entities.map(([name, state, isDerived]) => [
         name ?? '',
@@ -88,6 +98,24 @@ async function sampleLists(client: pg.ClientBase): Promise<ListSample[]> {
     entity: entity ?? '',
     rows: Number(count),
     oldestSeconds: Number(age),
+  }));
+}
+
+/** What `tandem verify` notes of a pass that left nothing out. An older target has no such table. */
+async function sampleProofs(client: pg.ClientBase): Promise<ProofSample[]> {
+  const [there] = await textRows(client, `select to_regclass('tandem.proof') is not null`);
+  if (there?.[0] !== 't') return [];
+  const rows = await textRows(
+    client,
+    `select part->>'proof', extract(epoch from finished_at) * 1000, part->>'mismatches'
+     from (select finished_at, summary from tandem.proof
+       where finished_at is not null and jsonb_array_length(summary->'full') > 0
+       order by finished_at desc limit 1) as last, jsonb_array_elements(summary->'full') as part`,
+  );
+  return rows.map(([proof, endedAt, mismatches]) => ({
+    proof: proof ?? '',
+    endedAtMs: Number(endedAt),
+    mismatches: Number(mismatches),
   }));
 }
 

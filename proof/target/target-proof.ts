@@ -55,6 +55,8 @@ export type JournalProof = {
   readonly orphans: Listed<string>;
   /** Entries that wait and are appended already, or that nothing will wake, or the reverse. */
   readonly waitingWrongly: Listed<string>;
+  /** Times whose changes it lacks, because its table was not streamed. Known, so no fault. */
+  readonly gaps: readonly string[];
 };
 
 export type TargetTableProof = {

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { textRows } from '../../connectors/postgres/connection.ts';
 import { keyTextSql } from '../../connectors/postgres/root-sql.ts';
+import { gapsOf } from '../../consumers/journal-gap.ts';
 import { mirrorName } from '../../consumers/mirror-schema.ts';
 import type { Model } from '../../consumers/model.ts';
 import { targetName } from '../../consumers/write-rows.ts';
@@ -65,5 +66,6 @@ export async function verifyJournal(
     missing: Math.max(0, keys - rows - waiting - refused - excluded),
     orphans,
     waitingWrongly,
+    gaps: await gapsOf(client, name),
   };
 }

@@ -8,6 +8,7 @@ import { freshPair, type TestDatabase } from '../harness/database.ts';
 import { startProxy } from '../harness/proxy.ts';
 import { newSeed } from '../harness/seed.ts';
 import { tandem, TandemProcess, type Settings } from '../harness/tandem-process.ts';
+import { waitFor } from '../harness/wait-for.ts';
 import { assertAccounted } from '../oracle/account.ts';
 import { assertAgrees } from '../oracle/compare.ts';
 import { assertMirrorAgrees } from '../oracle/mirror.ts';
@@ -115,6 +116,30 @@ test('SIGTERM under full load ends it with exit code 0 within 5 seconds', async 
   const start = performance.now();
   expect(await child.stop('SIGTERM'), child.output).toBe(0);
   expect(performance.now() - start).toBeLessThan(5_000);
+}, 120_000);
+
+test('SIGTERM ends a backfill within seconds too, though a chunk waits for a lock; it goes on later', async () => {
+  await using pair = await freshPair();
+  const { source, target } = pair;
+  await legacyWorld(source, 7);
+  const settings = settingsFor(source.connectionString, target.connectionString, source.name);
+  expect((await tandem(['setup'], settings)).code).toBe(0);
+  const user = await target.client();
+  await user.query('begin; lock table legacy.dispatch_task in access exclusive mode');
+  await using child = new TandemProcess(['backfill'], settings);
+  const isWaiting = async () =>
+    (
+      await target.query(
+        `select pid from pg_locks where not granted and relation = 'legacy.dispatch_task'::regclass`,
+      )
+    )[0];
+  await child.during(waitFor(isWaiting, { timeoutMs: 30_000, what: 'a chunk' }), 'a chunk waits');
+  const start = performance.now();
+  expect(await child.stop('SIGTERM'), child.output).toBe(0);
+  expect(performance.now() - start).toBeLessThan(7_000);
+  await user.query('rollback');
+  const again = await tandem(['backfill'], settings);
+  expect(again.code, again.output).toBe(0);
 }, 120_000);
 
 function addressOf(database: TestDatabase): { host: string; port: number } {

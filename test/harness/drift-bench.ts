@@ -85,7 +85,8 @@ export class DriftBench implements AsyncDisposable {
     const config = this.config();
     const observer = this.notes;
     await this.setUp(mapping, false);
-    this.#entities = mapping.entities.map((entity) => entity.name);
+    const derived = mapping.entities.filter((entity) => entity.kind === 'derived');
+    this.#entities = derived.map((entity) => entity.name);
     const over = new AbortController();
     const context = { config, mapping, observer, clock: systemClock, catalogueCheckMs: 200 };
     const ended = keepRunning(context, over.signal);
@@ -97,13 +98,17 @@ export class DriftBench implements AsyncDisposable {
     return { stop, [Symbol.asyncDispose]: stop };
   }
 
-  async setUp(mapping: Mapping, withdraw: boolean): Promise<void> {
+  async setUp(
+    mapping: Mapping,
+    withdraw: boolean,
+    slot: 'keep' | 'replace' = 'keep',
+  ): Promise<void> {
     await setUp({
       config: this.config(),
       loaded: { mapping, migrationsFolder: null, controlViewsFile: null } as Parameters<
         typeof setUp
       >[0]['loaded'],
-      slot: 'keep',
+      slot,
       withdraw,
       observer: this.notes,
       report: () => undefined,

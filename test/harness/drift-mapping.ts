@@ -1,6 +1,7 @@
-import { entity, type Mapping } from '../../core/entity.ts';
+import { entity, journal, type Mapping } from '../../core/entity.ts';
 import { int4, text } from '../../core/legacy-table.ts';
 import { ref, row } from '../../core/outcome.ts';
+import { formatLsn } from '../../core/version.ts';
 import { legacyTable } from '../../core/shape.ts';
 
 /** Big enough for values to leave the row, so that updates of others do not send them. */
@@ -20,7 +21,8 @@ export const TARGET = `
   create table patients (id uuid primary key, office_id uuid references offices deferrable initially deferred,
     name text, story text, height int, deleted_at timestamptz);
   create table visits (id uuid primary key, patient_id uuid references patients deferrable initially deferred,
-    words text, deleted_at timestamptz);`;
+    words text, deleted_at timestamptz);
+  create table office_changes (id uuid primary key, name_before text, name_after text);`;
 
 const office = legacyTable('office', 'id', {
   id: int4,
@@ -80,6 +82,18 @@ const visits = entity({
     row({ id: ref('visit', id), patient_id: ref('patient', patient_id), words }),
 });
 
+const officeChanges = journal({
+  name: 'office_change',
+  target: 'office_changes',
+  from: office.select('id', 'name'),
+  map: ({ before, after, version: { commitLsn, changeLsn } }) =>
+    row({
+      id: ref('office_change', `${after.id} ${formatLsn(commitLsn)} ${formatLsn(changeLsn)}`),
+      name_before: before.name,
+      name_after: after.name,
+    }),
+});
+
 const codedVisit = legacyTable('visit', 'code', {
   code: text,
   patient_id: int4.orNull,
@@ -106,6 +120,8 @@ export const PLAIN = mapping(offices, patients);
 export const TALL = mapping(offices, tallPatients);
 /** Reads one column of patients less. */
 export const NAMELESS = mapping(offices, namelessPatients);
+/** A journal of the offices. */
+export const JOURNALED = mapping(offices, patients, officeChanges);
 /** One more table. */
 export const VISITED = mapping(offices, patients, visits);
 /** Another key of visits, which a test has to add. */

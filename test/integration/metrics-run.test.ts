@@ -82,6 +82,14 @@ test('what is scraped while changes flow agrees with the databases', async () =>
   expect(await valueOf(port, 'tandem_lag_seconds')).toBeLessThan(10);
   expect(await valueOf(port, 'tandem_heartbeat_delay_seconds_count')).toBeGreaterThan(0);
 
+  // A proof of another process.
+  expect((await tandem(['verify'], settings)).code).toBe(0);
+  for (const proof of ['mirror', 'target', 'account']) {
+    await waitForValue(port, `tandem_proof_last_pass_mismatches{proof="${proof}"}`, 0);
+  }
+  const endedAt = await valueOf(port, 'tandem_proof_last_pass_timestamp_seconds{proof="mirror"}');
+  expect(Math.abs(Date.now() / 1000 - (endedAt ?? 0))).toBeLessThan(60);
+
   const refused = await fetch(`http://127.0.0.1:${port}/metrics`, { method: 'POST' });
   expect([refused.status, (await scrape(port, '/secret'))?.status]).toEqual([405, 404]);
   const start = performance.now();
