@@ -9,6 +9,7 @@ import type { DerivedEntity } from '../../core/entity.ts';
 import type { Observer } from '../../core/ports.ts';
 import type { Pace } from '../mirror/pace.ts';
 import { rangeTeller, tellMismatch } from '../tell.ts';
+import { checkDecisions } from './check-decisions.ts';
 import { Findings } from './findings.ts';
 import { findExtraRows, findStrayMarks } from './find-strays.ts';
 import type { PendingRoots } from './pending-roots.ts';
@@ -86,6 +87,7 @@ export async function verifyEntity(
 
   const seeds = await findExtraRows(first, model, entity, check, findings);
   await findStrayMarks(first, model, entity, lists, findings);
+  await checkDecisions(first, entity, findings);
   tellMismatch(observer, 'target', entity.name, findings.count);
   const proof: EntityProof = {
     entity: entity.name,

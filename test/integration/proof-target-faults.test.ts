@@ -272,6 +272,15 @@ test('refused roots that a person accepted are no fault, whatever had refused th
   const proof = await proofOf(bench);
   expect(faultLines(proof)).toEqual([]);
   expect([proof.agrees, proof.isSettled]).toEqual([true, true]);
+
+  // Nobody has decided that this one is left out; and of that one nothing is left out any more.
+  await client.query(
+    `delete from tandem.accepted where entity = 'profile' and root_key = '5';
+     delete from tandem.excluded where entity = 'profile' and root_key = '7'`,
+  );
+  const lines = faultLines(await proofOf(bench));
+  expect(lines).toContain('profile excluded extra 5 accepted: MAPPING_REJECTED_ROW');
+  expect(lines).toContain('profile excluded missing 7 accepted: TARGET_REFUSED_ROW');
 });
 
 test('rows of the new system are counted, and are no fault', async () => {
