@@ -7,6 +7,8 @@ import { measureLatency } from './measure-latency.ts';
 import { measureLoad } from './measure-load.ts';
 import { measureNative } from './measure-native.ts';
 import { measureRecovery } from './measure-recovery.ts';
+import { measureSmallTransactions } from './measure-small-transactions.ts';
+import { measureSoak } from './measure-soak.ts';
 import { measureStream } from './measure-stream.ts';
 import { measureVerifyTarget } from './measure-verify-target.ts';
 import { measureVerify } from './measure-verify.ts';
@@ -24,18 +26,22 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Measured>>> = 
   'verify-target': measureVerifyTarget,
   verify: measureVerify,
   stream: measureStream,
+  'small-transactions': measureSmallTransactions,
   latency: measureLatency,
   native: measureNative,
   recovery: measureRecovery,
+  soak: measureSoak,
 };
 /** These start from what a backfill leaves. */
 const AFTER_BACKFILL: readonly Section[] = [
   'derive',
   'verify',
   'stream',
+  'small-transactions',
   'latency',
   'native',
   'recovery',
+  'soak',
 ];
 
 process.exitCode = await main(process.argv.slice(2));

@@ -7,9 +7,11 @@ export const SECTIONS = [
   'verify-target',
   'verify',
   'stream',
+  'small-transactions',
   'latency',
   'native',
   'recovery',
+  'soak',
 ] as const;
 export type Section = (typeof SECTIONS)[number];
 
@@ -22,11 +24,20 @@ export type Options = {
   readonly json: string | null;
   /** Updates in a backlog of the stream. */
   readonly updates: number;
+  /** Small transactions are written for so long, */
+  readonly seconds: number;
+  /** and so many of them. */
+  readonly perSecond: number;
+  /** How long the soak takes. */
+  readonly minutes: number;
   /** How often each measurement and its floor are repeated; medians count. */
   readonly rounds: number;
   /** A folder for CPU profiles of the engine; null: none are taken. */
   readonly profile: string | null;
 };
+
+/** It takes as long as it is asked to, so it has to be asked for. */
+const UNASKED = SECTIONS.filter((section) => section !== 'soak');
 
 const UPDATES = { tiny: 2000, small: 20_000, medium: 100_000, full: 200_000 } as const;
 
@@ -34,6 +45,9 @@ export const USAGE = `npm run bench -- [options]
   --scale tiny|small|medium|full   rows of the synthetic legacy system (default medium)
   --only ${SECTIONS.join(',')}   measure only these
   --updates N                      updates in the backlog that the stream drains
+  --seconds N                      how long small transactions are written (default 10)
+  --per-second N                   so many of them (default 20000)
+  --minutes N                      how long the soak takes (default 60); only with --only soak
   --rounds N                       repetitions; the median counts (default 3)
   --json FILE                      write everything measured to a file
   --profile FOLDER                 write CPU profiles of the engine there, and print their top`;
@@ -44,8 +58,11 @@ export function parseOptions(args: readonly string[]): Options {
     args: [...args],
     options: {
       scale: { type: 'string', default: 'medium' },
-      only: { type: 'string', default: SECTIONS.join(',') },
+      only: { type: 'string', default: UNASKED.join(',') },
       updates: { type: 'string' },
+      seconds: { type: 'string', default: '10' },
+      'per-second': { type: 'string', default: '20000' },
+      minutes: { type: 'string', default: '60' },
       rounds: { type: 'string', default: '3' },
       json: { type: 'string' },
       profile: { type: 'string' },
@@ -58,6 +75,9 @@ export function parseOptions(args: readonly string[]): Options {
     sections: SECTIONS.filter((section) => wanted.includes(section)),
     json: values.json ?? null,
     updates: whole('--updates', values.updates ?? String(UPDATES[scale])),
+    seconds: whole('--seconds', values.seconds),
+    perSecond: whole('--per-second', values['per-second']),
+    minutes: whole('--minutes', values.minutes),
     rounds: whole('--rounds', values.rounds),
     profile: values.profile ?? null,
   };

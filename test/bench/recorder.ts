@@ -1,6 +1,8 @@
 import type { BatchReport, Facts, Observer } from '../../core/ports.ts';
 import type { Told } from './worker-task.ts';
 
+const MOST_TOLD = 1000;
+
 /** Keeps what the engine tells. */
 export class Recorder implements Observer {
   readonly told: Told[] = [];
@@ -17,6 +19,8 @@ export class Recorder implements Observer {
   }
 
   event(name: string, facts: Facts = {}): void {
+    // What it keeps is not to look like the engine's own memory.
+    if (this.told.length >= MOST_TOLD) return;
     const plain = Object.entries(facts).map(([key, value]) => [
       key,
       typeof value === 'bigint' ? value.toString() : value,

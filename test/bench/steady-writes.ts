@@ -59,8 +59,9 @@ export async function arrival(
   place: Place,
   ids: readonly number[],
   mark: string,
+  timeoutMs = ARRIVAL_TIMEOUT_MS,
 ): Promise<void> {
-  const deadline = performance.now() + ARRIVAL_TIMEOUT_MS;
+  const deadline = performance.now() + timeoutMs;
   for (;;) {
     const missing = await valueOf(
       targetUrl,

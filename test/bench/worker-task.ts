@@ -19,12 +19,21 @@ export type Told = {
   readonly facts: Readonly<Record<string, string | number | boolean | null>>;
 };
 
+/** What the process has at one moment. */
+export type MemorySample = {
+  readonly atSeconds: number;
+  readonly residentMb: number;
+  readonly heapMb: number;
+};
+
 export type WorkerReport = {
   /** Of the work alone: the process, its modules and both catalogues were there before. */
   readonly seconds: number;
   /** User and system time of the whole process meanwhile. */
   readonly cpuSeconds: number;
   readonly peakMemoryBytes: number | null;
+  /** Every ten seconds. */
+  readonly memory: readonly MemorySample[];
   readonly events: number;
   readonly batches: number;
   /** Summed over all batches. */

@@ -12,7 +12,7 @@ import mapping from '../../transforms/mapping.ts';
 import { peakMemory } from './machine.ts';
 import { profiled } from './profiler.ts';
 import { Recorder } from './recorder.ts';
-import type { FromWorker, Task, ToWorker, WorkerReport } from './worker-task.ts';
+import type { FromWorker, MemorySample, Task, ToWorker, WorkerReport } from './worker-task.ts';
 
 // The engine in a process of its own, with the settings that users get, on one task.
 
@@ -49,18 +49,30 @@ async function perform(task: Task): Promise<WorkerReport> {
   const engine = await Engine.open({ config, mapping, observer: recorder, clock: systemClock });
   const cpu = process.cpuUsage();
   const start = performance.now();
+  const memory: MemorySample[] = [];
+  const sampling = setInterval(() => memory.push(memoryNow(start)), MEMORY_MS);
   await profiled(task.profile, () => work(task, config, engine, recorder));
+  clearInterval(sampling);
   const end = task.work.kind === 'stream' ? (recorder.lastCommitAt ?? start) : performance.now();
   const { user, system } = process.cpuUsage(cpu);
   return {
     seconds: (end - start) / 1000,
     cpuSeconds: (user + system) / 1e6,
     peakMemoryBytes: peakMemory(process.pid),
+    memory,
     events: recorder.events,
     batches: recorder.batches,
     phaseMs: recorder.phaseMs,
     told: recorder.told,
   };
+}
+
+const MEMORY_MS = 10_000;
+
+function memoryNow(start: number): MemorySample {
+  const { rss, heapUsed } = process.memoryUsage();
+  const [residentMb, heapMb] = [rss / 1024 / 1024, heapUsed / 1024 / 1024];
+  return { atSeconds: (performance.now() - start) / 1000, residentMb, heapMb };
 }
 
 async function work(
