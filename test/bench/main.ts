@@ -9,6 +9,7 @@ import { measureNative } from './measure-native.ts';
 import { measureRecovery } from './measure-recovery.ts';
 import { measureSmallTransactions } from './measure-small-transactions.ts';
 import { measureSoak } from './measure-soak.ts';
+import { measureReprocess } from './measure-reprocess.ts';
 import { measureStream } from './measure-stream.ts';
 import { measureVerifyTarget } from './measure-verify-target.ts';
 import { measureVerify } from './measure-verify.ts';
@@ -23,6 +24,7 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Measured>>> = 
   backfill: measureBackfill,
   load: measureLoad,
   derive: measureDerive,
+  reprocess: measureReprocess,
   'verify-target': measureVerifyTarget,
   verify: measureVerify,
   stream: measureStream,
@@ -35,6 +37,7 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Measured>>> = 
 /** These start from what a backfill leaves. */
 const AFTER_BACKFILL: readonly Section[] = [
   'derive',
+  'reprocess',
   'verify',
   'stream',
   'small-transactions',

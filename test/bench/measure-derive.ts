@@ -62,7 +62,7 @@ export async function measureDerive(bench: Bench): Promise<Measured> {
 }
 
 /** As if `tasks` had never been derived. What points at it would have to be emptied too. */
-async function forgetTasks(url: string): Promise<void> {
+export async function forgetTasks(url: string): Promise<void> {
   await withClient(url, (client) => dropForeignKeys(client, 'tasks'));
   const lists = ['held', 'unresolved', 'excluded', 'quarantine', 'issue'];
   await execute(

@@ -4,6 +4,7 @@ export const SECTIONS = [
   'backfill',
   'load',
   'derive',
+  'reprocess',
   'verify-target',
   'verify',
   'stream',

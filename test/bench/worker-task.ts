@@ -6,6 +6,8 @@ export type Task = {
     | { readonly kind: 'load' }
     | { readonly kind: 'backfill' }
     | { readonly kind: 'verify-target' }
+    /** All that are open. */
+    | { readonly kind: 'jobs' }
     /** Until this many changes are committed; null: until `stop`. */
     | { readonly kind: 'stream'; readonly events: number | null };
   /** Where a CPU profile of the work goes; null: none is taken. */

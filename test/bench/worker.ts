@@ -7,6 +7,8 @@ import { Engine } from '../../cli/engine.ts';
 import { withinMemory } from '../../cli/memory-guard.ts';
 import { readSettings } from '../../cli/read-settings.ts';
 import { PAGE_ROWS } from '../../proof/prove-target.ts';
+import { withClient } from '../../connectors/postgres/connection.ts';
+import { openJobs } from '../../consumers/jobs.ts';
 import { verifyTarget } from '../../proof/target/verify-target.ts';
 import mapping from '../../transforms/mapping.ts';
 import { peakMemory } from './machine.ts';
@@ -88,6 +90,8 @@ async function work(
       return engine.backfill(stop.signal);
     case 'verify-target':
       return verify(config, engine, recorder);
+    case 'jobs':
+      return runJobs(config, engine);
     case 'stream':
       return streamUntil(engine, recorder, work.events);
   }
@@ -136,6 +140,12 @@ async function verify(config: Config, engine: Engine, observer: Recorder): Promi
     }),
   );
   if (!proof.agrees || !proof.isSettled) throw new Error(JSON.stringify(proof));
+}
+
+async function runJobs(config: Config, engine: Engine): Promise<void> {
+  await withClient(config.target, 'jobs', (client) =>
+    engine.runJobs(async () => (await openJobs(client)) === 0),
+  );
 }
 
 async function streamUntil(
