@@ -13,6 +13,7 @@ import { inactiveStates } from '../consumers/entity-state.ts';
 import { addJob, openJobs } from '../consumers/jobs.ts';
 import { closeGap } from '../consumers/journal-gap.ts';
 import type { Model } from '../consumers/model.ts';
+import { portionTime } from '../consumers/portion-time.ts';
 import { targetName } from '../consumers/write-rows.ts';
 import type { DerivedEntity } from '../core/entity.ts';
 import type { Clock, Observer } from '../core/ports.ts';
@@ -197,14 +198,14 @@ async function deriveByJob(
   await runJobs(context);
 }
 
-async function runJobs({ applier, observer, target, signal }: BackfillContext): Promise<void> {
+async function runJobs({ applier, observer, target, clock, signal }: BackfillContext): Promise<void> {
   const { applier: jobs, close } = await applier();
   const client = await openClient(target, 'jobs');
   try {
     const total = await openJobs(client);
     for (;;) {
       signal.throwIfAborted();
-      if (!(await jobs.runJob())) break;
+      if (!(await jobs.runJob(portionTime(clock)))) break;
       const left = await openJobs(client);
       observer.progress('jobs', 'open', Math.max(0, total - left), total);
     }

@@ -16,6 +16,7 @@ import {
   takeOver,
   type StoredPosition,
 } from '../consumers/position.ts';
+import { portionTime } from '../consumers/portion-time.ts';
 import { streamSession, type Session } from '../consumers/stream.ts';
 import type { TableRecord } from '../consumers/table-state.ts';
 import { readTargetTables } from '../consumers/target-tables.ts';
@@ -198,10 +199,11 @@ export class Engine {
    * stream: that one does them then. For when nobody streams; nothing is taken over.
    */
   async runJobs(isOver: () => Promise<boolean>): Promise<void> {
+    const { clock } = this.#context;
     const { applier, close } = await this.#applier(readCursor);
     try {
       while (!(await isOver())) {
-        if (!(await applier.runJob())) await this.#context.clock.sleep(JOB_TAKEN_MS);
+        if (!(await applier.runJob(portionTime(clock)))) await clock.sleep(JOB_TAKEN_MS);
       }
     } catch (error) {
       if (!(error instanceof TandemError) || error.code !== 'POSITION_TAKEN') throw error;

@@ -90,16 +90,6 @@ export class Affected {
     const rows = await preparedRows(client, sql, [arrayLiteral(values), limit, ...from]);
     return rows.map((row) => keyText(root, row));
   }
-
-  /** All root keys, tombstones included, in key order, behind `after`. */
-  async allRoots(
-    client: pg.ClientBase,
-    entity: string,
-    after: string | null,
-    limit: number,
-  ): Promise<string[]> {
-    return keysBehind(client, rootTable(this.#model, entity), after, limit);
-  }
 }
 
 /** Keys of a root table, in key order, behind `after`. */

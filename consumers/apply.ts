@@ -95,9 +95,13 @@ export class Applier {
       : await this.#orNothing(() => this.#attempt(batch, true));
   }
 
-  /** Does one portion of the oldest job. False: there is none that this process could take. */
-  async runJob(): Promise<boolean> {
-    return await this.#narrowing((carefully) => this.#portion(carefully));
+  /**
+   * Does one portion of the oldest job. False: there is none that this process could take.
+   *
+   * @param isOver asked between slices of it. Default: after the first one
+   */
+  async runJob(isOver: () => boolean = () => true): Promise<boolean> {
+    return await this.#narrowing((carefully) => this.#portion(carefully, isOver));
   }
 
   /**
@@ -125,10 +129,10 @@ export class Applier {
     }
   }
 
-  async #portion(carefully: boolean): Promise<boolean> {
+  async #portion(carefully: boolean, isOver: () => boolean): Promise<boolean> {
     const { client } = this.#context;
     await execute(client, 'begin');
-    const done = await this.#parts.jobs.runPortion(carefully);
+    const done = await this.#parts.jobs.runPortion(carefully, isOver);
     await execute(client, 'commit');
     if (done === null) return false;
     this.#committed(done.tx);

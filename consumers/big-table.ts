@@ -1,3 +1,4 @@
+import type { DerivedEntity } from '../core/entity.ts';
 import type { TableChanges } from './collapse.ts';
 import type { Model } from './model.ts';
 
@@ -19,14 +20,16 @@ export function* slicesOf(changes: TableChanges): Generator<TableChanges> {
   }
 }
 
+/** So many slices are under way side by side: the server works on one while another is mapped. */
+export const AT_ONCE = 4;
+
 /**
- * Whether roots of this table may have to do with each other's rows: then side by side the one
+ * Whether roots of these entities may have to do with each other's rows: then side by side the one
  * could note that its parent is missing just after the other has brought it and asked who waits.
  */
-export function meetThemselves(model: Model, table: string): boolean {
-  const rooted = model.entities.filter((entity) => entity.shape.table.name === table);
-  const tables = new Set(rooted.flatMap((entity) => entity.targets));
-  return rooted.some(
+export function meetThemselves(model: Model, entities: readonly DerivedEntity[]): boolean {
+  const tables = new Set(entities.flatMap((entity) => entity.targets));
+  return entities.some(
     (entity) =>
       entity.fanOut ||
       entity.targets.some((name) =>

@@ -124,9 +124,9 @@ export class Deriver {
       // Asked now, answered behind the rows: one wait less.
       const present = presentMarks(client, entity, roots);
       present.catch(() => undefined);
-      const likely = carefully ? undefined : affected.get(entity.name)?.changed;
+      const asked = carefully ? undefined : affected.get(entity.name);
       try {
-        await this.#write(client, entity, roots, resolver, result, carefully, likely);
+        await this.#write(client, entity, roots, resolver, result, carefully, asked);
       } catch (error) {
         throw carefully ? stoppedBy(entity, error) : error;
       }
@@ -155,7 +155,7 @@ export class Deriver {
     resolver: Resolver,
     result: DeriveResult,
     carefully: boolean,
-    likely: ReadonlySet<string> | undefined,
+    asked: Roots | undefined,
   ): Promise<void> {
     const byTable = new Map<string, Line[]>();
     for (const root of roots) {
@@ -186,7 +186,7 @@ export class Deriver {
       const rows = encodeLines(table, writer, lines);
       const fresh = carefully
         ? await this.#upsertCarefully(client, entity, writer, lines, rows, result.refused)
-        : await writeRows(client, writer, rows, likelyThere(lines, likely));
+        : await writeRows(client, writer, rows, likelyThere(lines, asked));
       if (result.refused.size > 0) return;
       if (fresh.length > 0)
         result.arrivals.set(name, [...(result.arrivals.get(name) ?? []), ...fresh]);
@@ -379,9 +379,13 @@ function encodeLines(table: TargetTable, writer: RowWriter, lines: readonly Line
   );
 }
 
-function likelyThere(lines: readonly Line[], roots: ReadonlySet<string> | undefined): number[] {
-  if (roots === undefined) return [];
-  return [...lines.keys()].filter((i) => roots.has(lines[i]?.root ?? ''));
+/** Roots whose own row was there before, or is not what has changed. */
+function likelyThere(lines: readonly Line[], asked: Roots | undefined): number[] {
+  if (asked === undefined) return [];
+  return [...lines.keys()].filter((i) => {
+    const root = lines[i]?.root ?? '';
+    return asked.changed?.has(root) === true || asked.get(root) === undefined;
+  });
 }
 
 type Line = {

@@ -59,11 +59,8 @@ export async function addJob(
   return row?.[0] ?? '';
 }
 
-/**
- * So many roots are derived in one portion: a batch that comes meanwhile waits for it. A change that
- * concerns more is a job, for the batches behind it would wait as well.
- */
-export const PORTION_ROOTS = 2_000;
+/** A change that concerns more roots is a job: the batches behind it would wait for them. */
+export const MOST_IN_BATCH = 2_000;
 
 /** So many root keys stand in one job. */
 const JOB_KEYS = 10_000;

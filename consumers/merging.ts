@@ -6,22 +6,20 @@ import { truncateAction } from '../core/truncate-policy.ts';
 import { formatLsn, type Lsn } from '../core/version.ts';
 import { Affected, rootsOf, type FanOut, type Roots } from './affected.ts';
 import type { ApplyContext } from './apply-context.ts';
-import { bigTable, meetThemselves, slicesOf } from './big-table.ts';
+import { AT_ONCE, bigTable, meetThemselves, slicesOf } from './big-table.ts';
 import { collapse, type TableChanges } from './collapse.ts';
 import type { Derivation } from './derivation.ts';
 import type { InactiveEntities } from './inactive-entities.ts';
-import { addJob, PORTION_ROOTS, usageName } from './jobs.ts';
+import { addJob, MOST_IN_BATCH, usageName } from './jobs.ts';
 import type { Journals } from './journal.ts';
 import { lockTables } from './locks.ts';
 import { TableMerge } from './merge.ts';
 import { mirrorName } from './mirror-schema.ts';
+import { sideBySide } from './side-by-side.ts';
 import type { TargetTransaction } from './target-transaction.ts';
 
 /** Behind every position. */
 const END = 0xffff_ffff_ffff_ffffn as Lsn;
-
-/** So many slices are under way side by side: the server works on one while another is mapped. */
-const AT_ONCE = 4;
 
 /** Takes out the roots that are rows of the merged table itself. */
 function ownRoots(roots: Map<string, Roots>): Map<string, Roots> {
@@ -82,7 +80,7 @@ export class Merging {
         ),
       ]),
     );
-    this.#affected = new Affected(model, Math.min(options.maxRoots, PORTION_ROOTS));
+    this.#affected = new Affected(model, Math.min(options.maxRoots, MOST_IN_BATCH));
   }
 
   get affected(): Affected {
@@ -142,21 +140,10 @@ export class Merging {
   }
 
   async #slices(tx: TargetTransaction, big: TableChanges): Promise<void> {
-    const atOnce = meetThemselves(this.#context.model, big.table.name) ? 1 : AT_ONCE;
-    const under = new Set<Promise<void>>();
-    try {
-      for (const slice of slicesOf(big)) {
-        const work = this.#slice(tx, slice);
-        under.add(work);
-        // Its failure is thrown by an `await` below; until then it is nobody's.
-        work.then(() => under.delete(work)).catch(() => undefined);
-        if (under.size >= atOnce) await Promise.race(under);
-      }
-      await Promise.all(under);
-    } finally {
-      // Nothing may be sent behind a rollback.
-      await Promise.allSettled(under);
-    }
+    const { model } = this.#context;
+    const rooted = model.entities.filter((entity) => entity.shape.table.name === big.table.name);
+    const atOnce = meetThemselves(model, rooted) ? 1 : AT_ONCE;
+    await sideBySide(slicesOf(big), atOnce, (slice) => this.#slice(tx, slice));
   }
 
   /** Merges a slice and derives the roots that are its own rows. */

@@ -1,6 +1,7 @@
 import { TandemError } from '../core/errors.ts';
 import type { Batch, BatchOptions, ChangeSource, Clock, Observer } from '../core/ports.ts';
 import type { Applier } from './apply.ts';
+import { portionTime } from './portion-time.ts';
 
 /** What one connection to both databases needs; made anew after every failure. */
 export type Session = {
@@ -90,26 +91,19 @@ class JobTurns {
     if (!this.#applier.isIdle) return false;
     const start = this.#clock.now();
     const isDue = start >= this.#dueAt;
-    const isWaiting = await isSettled(next);
+    let isWaiting = false;
+    const waits = () => (isWaiting = true);
+    next.then(waits, waits);
+    // A batch that is there says so in this turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
     if (isWaiting && !isDue) {
       this.#mayHaveMore = true;
       return false;
     }
     if (!this.#mayHaveMore && !isDue) return false;
-    this.#mayHaveMore = await this.#applier.runJob();
+    this.#mayHaveMore = await this.#applier.runJob(portionTime(this.#clock, () => isWaiting));
     const end = this.#clock.now();
     this.#dueAt = end + (this.#mayHaveMore ? PAUSE_SHARE * (end - start) : NO_JOB_MS);
     return this.#mayHaveMore;
   }
-}
-
-async function isSettled(promise: Promise<unknown>): Promise<boolean> {
-  const turn = new Promise<false>((resolve) => setImmediate(() => resolve(false)));
-  return Promise.race([
-    promise.then(
-      () => true as const,
-      () => true as const,
-    ),
-    turn,
-  ]);
 }

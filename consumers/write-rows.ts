@@ -142,11 +142,22 @@ function upsertStatement(table: TargetTable, columns: readonly TargetColumn[]): 
   ) select id from written where is_new`;
 }
 
-/** Update of rows that are there and differ. Parameters as for the upsert; returns their ids. */
+/**
+ * Update of rows that are there and differ; what is as it should be is only looked at, where an
+ * upsert would lock it, which is a write. Parameters as for the upsert; returns the ids of rows that
+ * are not there.
+ */
 function updateStatement(table: TargetTable, columns: readonly TargetColumn[]): string {
+  const name = targetName(table.name);
   const { set, differs } = change(table, columns, fromBatch);
-  return `update ${targetName(table.name)} as row_now set ${set === '' ? 'id = row_now.id' : set}
-    from ${batchOf(columns)} where row_now.id = batch.id and ${differs} returning row_now.id`;
+  // A subselect in the list is looked up row by row; as a condition it may become a join with all.
+  return `with changed as (
+    update ${name} as row_now set ${set === '' ? 'id = row_now.id' : set}
+    from ${batchOf(columns)} where row_now.id = batch.id and ${differs} returning row_now.id
+  ), others as materialized (
+    select id, (select true from ${name} as row_now where row_now.id = batch.id) as is_there
+    from unnest($1::uuid[]) as batch (id) where id not in (select id from changed)
+  ) select id from others where is_there is null`;
 }
 
 /** Soft-deletes rows (deletes them where the table has no `deleted_at`). */
@@ -169,7 +180,7 @@ export type RowColumns = readonly (readonly (string | null)[])[];
 
 /**
  * Writes rows of one table; returns the ids that are new. Those at the places in `likelyThere` are
- * updated first, and what that did not touch (missing, or as it was) goes the sure way.
+ * updated, and what of them turns out to be missing goes with the others.
  */
 export async function writeRows(
   client: pg.ClientBase,
@@ -180,11 +191,11 @@ export async function writeRows(
   if (likelyThere.length === 0) return upsertRows(client, writer, rows);
   const ids = rows[0] ?? [];
   const known = likelyThere.length === ids.length ? rows : pick(rows, likelyThere);
-  const touched = await preparedRows(client, writer.update, known.map(arrayLiteral));
-  if (touched.length === ids.length) return [];
-  const done = new Set(touched.map((row) => row[0]));
+  const missing = await preparedRows(client, writer.update, known.map(arrayLiteral));
+  if (missing.length === 0 && known === rows) return [];
   const likely = new Set(likelyThere);
-  const rest = [...ids.keys()].filter((i) => !likely.has(i) || !done.has(ids[i] ?? ''));
+  const isMissing = new Set(missing.map((row) => row[0]));
+  const rest = [...ids.keys()].filter((i) => !likely.has(i) || isMissing.has(ids[i] ?? ''));
   return rest.length === 0 ? [] : upsertRows(client, writer, pick(rows, rest));
 }
 

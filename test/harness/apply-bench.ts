@@ -47,6 +47,12 @@ export const version = (commit: number, change = 0): Version => ({
   changeLsn: BigInt(change) as Lsn,
 });
 
+/** Ends a portion of a job after so many slices. */
+export function afterSlices(count: number): () => boolean {
+  let left = count;
+  return () => --left <= 0;
+}
+
 /** An observer that keeps what it is told. */
 export class Notes implements Observer {
   readonly events: { readonly name: string; readonly facts: Facts }[] = [];

@@ -5,16 +5,16 @@ import { pauseEntities, resumeEntities } from '../../consumers/entity-state.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import type { SourceReader } from '../../core/ports.ts';
 import { compareVersions } from '../../core/version.ts';
-import { Bench, pidOf, version, type OpenApplier } from '../harness/apply-bench.ts';
+import { afterSlices, Bench, pidOf, version, type OpenApplier } from '../harness/apply-bench.ts';
 import {
-  expectedFrom,
-  foundIn,
-  mirrorOf,
-  plainState,
-  type LegacyState,
-  type TargetTableName,
-} from '../harness/small-expected.ts';
-import { inLanes, play, readerAt, shuffled, step, type History } from '../harness/small-history.ts';
+  cut,
+  cuts,
+  expectConverged as expectBenchConverged,
+  expectTarget as expectBenchTarget,
+  history,
+} from '../harness/converged.ts';
+import { mirrorOf, plainState, type LegacyState } from '../harness/small-expected.ts';
+import { inLanes, play, readerAt, shuffled, type History } from '../harness/small-history.ts';
 
 /** `TANDEM_RUNS=20` looks twenty times as long. */
 const RUNS = Number(process.env['TANDEM_RUNS'] ?? 1);
@@ -27,49 +27,8 @@ afterAll(async () => {
   await bench[Symbol.asyncDispose]();
 });
 
-const history = fc.array(step, { minLength: 1, maxLength: 60, size: 'max' });
-/** Lengths of batches, used in turn. */
-const cuts = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 8 });
-
-function cut<T>(items: readonly T[], lengths: readonly number[]): T[][] {
-  const pieces: T[][] = [];
-  for (let start = 0, i = 0; start < items.length; i++) {
-    const length = lengths[i % lengths.length] ?? 1;
-    pieces.push(items.slice(start, start + length));
-    start += length;
-  }
-  return pieces;
-}
-
-/** Mirror = source, and target = map(mirror) with every list exactly as it has to be. */
-async function expectConverged({ final, everSeen }: History): Promise<void> {
-  const mirror = await mirrorOf(bench);
-  expect(plainState(mirror.state)).toEqual(plainState(final));
-  expect(mirror.leaks).toEqual([]);
-  const gone = [...everSeen].filter((it) => {
-    const [table = '', ...key] = it.split(' ');
-    return final.get(table)?.has(key.join(' ')) !== true;
-  });
-  expect(mirror.tombstones.sort()).toEqual(gone.sort());
-  await expectTarget(final);
-  expect(await bench.query('select entity, reason from tandem.job')).toEqual([]);
-}
-
-async function expectTarget(final: LegacyState): Promise<void> {
-  const { tombstones, ...found } = await foundIn(bench);
-  const wanted = expectedFrom(final, tombstones);
-  const readable = (rows: typeof found.rows) =>
-    Object.fromEntries(
-      [...rows].map(([table, byId]): [TargetTableName, unknown] => [
-        table,
-        Object.fromEntries(byId),
-      ]),
-    );
-  expect(readable(found.rows)).toEqual(readable(wanted.rows));
-  const { rows: _found, ...foundLists } = found;
-  const { rows: _wanted, ...wantedLists } = wanted;
-  expect(foundLists).toEqual(wantedLists);
-}
+const expectConverged = (past: History) => expectBenchConverged(bench, past);
+const expectTarget = (final: LegacyState) => expectBenchTarget(bench, final);
 
 async function applyAll(open: OpenApplier, batches: readonly (readonly ChangeEvent[])[]) {
   for (const events of batches) await bench.apply(open, ...events);
@@ -254,7 +213,7 @@ async function applyInLane(
     try {
       for (const batch of batches.slice(next)) {
         await applier.apply(batch);
-        await applier.runJob();
+        await applier.runJob(afterSlices(3));
       }
       isDone = true;
     } catch (error) {
