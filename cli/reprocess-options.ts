@@ -1,8 +1,8 @@
 import type { Selection } from '../consumers/select-roots.ts';
-import { parseLsn } from '../core/version.ts';
 import type { Context, Flags, Option } from './command.ts';
 import { derivedEntities } from './known-entities.ts';
 import { textFlag } from './records/list-command.ts';
+import { readSince, SINCE_HELP, type Since } from './since.ts';
 
 export const SELECTION_OPTIONS: readonly Option[] = [
   { flags: '--entity <entity,…>', help: 'these entities' },
@@ -13,13 +13,18 @@ export const SELECTION_OPTIONS: readonly Option[] = [
     help: "only the roots that meet it: SQL on the columns of the root's mirror table",
   },
   {
-    flags: '--since <lsn>',
-    help: 'only roots that changed in the source since this position, or rows that they read',
+    flags: '--since <when>',
+    help: `only roots that changed in the source since then, or rows that they read: ${SINCE_HELP}`,
   },
 ];
 
 /** Entities, and which of their roots. */
-export type Meant = { readonly entities: readonly string[]; readonly selection: Selection };
+export type Meant = {
+  readonly entities: readonly string[];
+  readonly selection:
+    | Exclude<Selection, { readonly kind: 'since' }>
+    | { readonly kind: 'since'; readonly since: Since };
+};
 
 /** What is to be derived again; null, after saying so, where the options do not tell. */
 export async function meantBy(context: Context, flags: Flags): Promise<Meant | null> {
@@ -56,14 +61,11 @@ export async function meantBy(context: Context, flags: Flags): Promise<Meant | n
     }
     case 'where':
       return { entities, selection: { kind: 'where', condition: text } };
-    case 'since':
-      try {
-        return { entities, selection: { kind: 'since', lsn: parseLsn(text) } };
-      } catch {
-        return complain(
-          `--since ${text} is not a position such as 16/B374D848; the mirror knows no times`,
-        );
-      }
+    case 'since': {
+      const since = readSince(text, Date.now());
+      if (since === null) return complain(`--since ${text} is not ${SINCE_HELP}`);
+      return { entities, selection: { kind: 'since', since } };
+    }
   }
 }
 

@@ -1,15 +1,15 @@
 import type { Sample } from '../proof/mirror/sample.ts';
 import type { Pacing } from '../proof/mirror/pace.ts';
-import { parseLsn, type Lsn } from '../core/version.ts';
 import type { Flags, Option } from './command.ts';
+import { readSince, SINCE_HELP, type Since } from './since.ts';
 import { parseDuration } from './units.ts';
 
 export const VERIFY_OPTIONS: readonly Option[] = [
   { flags: '--table <name,…>', help: 'only the mirror of these legacy tables' },
   { flags: '--entity <name,…>', help: 'only these entities, with the tables that they read' },
   {
-    flags: '--since <lsn>',
-    help: 'only keys whose newest change in the mirror lies behind this place in the log of the source',
+    flags: '--since <when>',
+    help: `only keys whose newest change in the mirror was committed since then: ${SINCE_HELP}`,
   },
   { flags: '--sample <share>', help: 'only a share of the ranges, for example 5%' },
   { flags: '--seed <n>', help: 'which ranges the sample draws (default: by chance; it is shown)' },
@@ -34,7 +34,7 @@ export const VERIFY_OPTIONS: readonly Option[] = [
 export type VerifyOptions = {
   readonly tables: readonly string[];
   readonly entities: readonly string[];
-  readonly since: Lsn | null;
+  readonly since: Since | null;
   readonly share: number | null;
   readonly seed: number | null;
   readonly resume: boolean;
@@ -58,13 +58,11 @@ export function readVerifyOptions(flags: Flags): VerifyOptions | string {
   const since = text('since');
   const [share, seed, wait] = [text('sample'), text('seed'), text('wait')];
   const [rows, load] = [text('rowsPerSecond'), text('maxLoad')];
-  const sinceLsn = since === null ? null : lsnOf(since);
+  const sinceWhen = since === null ? null : readSince(since, Date.now());
   const sampleShare = share === null ? null : shareOf(share);
   const maxLoad = load === null ? 1 : shareOf(load);
   const waitMs = parseDuration(wait ?? '30s');
-  if (since !== null && sinceLsn === null) {
-    return `--since ${since} is not a place in the log, for example 16/B374D848 (tandem status shows the present one)`;
-  }
+  if (since !== null && sinceWhen === null) return `--since ${since} is not ${SINCE_HELP}`;
   if (share !== null && sampleShare === null) {
     return `--sample ${share} is not a share above 0 and up to 1, for example 5%`;
   }
@@ -74,11 +72,11 @@ export function readVerifyOptions(flags: Flags): VerifyOptions | string {
     return `--rows-per-second ${rows} is not a number of rows, for example 20000`;
   }
   if (waitMs === null) return `--wait ${wait} is not a duration, for example 30s or 5m`;
-  if (sinceLsn !== null && sampleShare !== null) return '--since and --sample exclude each other';
+  if (sinceWhen !== null && sampleShare !== null) return '--since and --sample exclude each other';
   return {
     tables: names('table'),
     entities: names('entity'),
-    since: sinceLsn,
+    since: sinceWhen,
     share: sampleShare,
     seed: seed === null ? null : Number(seed),
     resume: flags['resume'] === true,
@@ -95,14 +93,6 @@ export function sampleOf(share: number | null, seed: number): Sample | null {
 }
 
 const isWhole = (text: string) => /^\d{1,9}$/.test(text);
-
-function lsnOf(text: string): Lsn | null {
-  try {
-    return parseLsn(text);
-  } catch {
-    return null;
-  }
-}
 
 function shareOf(text: string): number | null {
   const percent = /^(\d+(?:\.\d+)?)\s*%$/.exec(text)?.[1];

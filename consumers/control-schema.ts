@@ -13,6 +13,7 @@ export function controlSchemaSql(): readonly string[] {
     ...TABLES,
     ...proofTablesSql(),
     ...UUID_OF,
+    NOTE_MOMENT,
     FENCE,
     TABLES_DIGEST,
     FENCE_LOG,
@@ -71,6 +72,16 @@ const TABLES: readonly string[] = [
     committed_at timestamptz,
     updated_at timestamptz not null default now()
   )`,
+  addColumns('position', { noted_at: 'timestamptz' }),
+  `comment on column tandem.position.noted_at is 'the newest time in tandem.moment'`,
+  `create table if not exists tandem.moment (
+    stream text not null,
+    number bigint not null,
+    at timestamptz not null,
+    position pg_lsn not null,
+    primary key (stream, number)
+  )`,
+  `comment on table tandem.moment is 'once a minute: what was committed before this place in the log, was committed until then'`,
   `comment on column tandem.position.position is 'where the source goes on; advances in the transaction that brings the rows'`,
   `comment on column tandem.position.epoch is 'raised by every process that takes the stream over; an older one writes nothing more'`,
   addColumns('position', { cluster_id: 'text' }),
@@ -296,6 +307,9 @@ const FENCE = `
     p_stream text, p_epoch bigint, p_expected text, p_next text,
     p_heartbeat_at timestamptz, p_heartbeat_lag interval, p_committed_at timestamptz
   ) returns text[] language plpgsql set search_path = pg_catalog as $$
+  declare
+    v_now timestamptz := greatest(p_heartbeat_at, p_committed_at);
+    v_noted timestamptz;
   begin
     if p_next is null then
       perform from tandem.position
@@ -307,10 +321,15 @@ const FENCE = `
         heartbeat_lag = coalesce(p_heartbeat_lag, heartbeat_lag),
         committed_at = coalesce(p_committed_at, committed_at),
         updated_at = clock_timestamp()
-      where stream = p_stream and epoch = p_epoch and position = p_expected;
+      where stream = p_stream and epoch = p_epoch and position = p_expected
+      returning noted_at into v_noted;
     end if;
     if not found then
       return null;
+    end if;
+    -- So all that came before and was not noted was less than a minute behind the last one, hence older.
+    if v_now >= coalesce(v_noted + interval '1 minute', v_now) then
+      perform tandem.note_moment(p_stream, v_now, p_next);
     end if;
     -- Behind the lock: whoever pauses or resumes locks the position too, so this sees it or precedes it.
     return array(select name from tandem.entity where state <> 'active');
@@ -358,6 +377,28 @@ const FENCE_LOG = `
         end if;
       end if;
     end loop;
+  end $$`;
+
+/**
+ * Notes until when was committed what stands before a place in the log, and forgets the oldest where
+ * they have become many: 43,200 are 30 days. By number, for a clock may have been wrong for a while.
+ * Positions that are no places in a log are not noted.
+ */
+const NOTE_MOMENT = `
+  create or replace function tandem.note_moment(p_stream text, p_at timestamptz, p_position text)
+  returns void language plpgsql set search_path = pg_catalog as $$
+  declare
+    v_number bigint;
+  begin
+    if p_position !~* '^[0-9a-f]{1,8}/[0-9a-f]{1,8}$' then
+      return;
+    end if;
+    insert into tandem.moment (stream, number, at, position)
+    select p_stream, coalesce(max(number), 0) + 1, p_at, p_position::pg_lsn
+    from tandem.moment where stream = p_stream
+    returning number into v_number;
+    delete from tandem.moment where stream = p_stream and number <= v_number - 43200;
+    update tandem.position set noted_at = p_at where stream = p_stream;
   end $$`;
 
 /** Advisory transaction locks by name, in the order given. */

@@ -131,11 +131,14 @@ export async function storePosition(
        on conflict (stream) do update set position = excluded.position, epoch = position.epoch + 1,
          slot = excluded.slot, system_identifier = excluded.system_identifier,
          timeline = excluded.timeline, consistent_point = excluded.consistent_point,
-         heartbeat_at = null, heartbeat_lag = null, committed_at = null, updated_at = now()`,
+         heartbeat_at = null, heartbeat_lag = null, committed_at = null, noted_at = null,
+         updated_at = now()`,
       [stream, consistentPoint, slot, systemIdentifier, timeline],
     );
     await forgetNewer(client, consistentPoint);
     await execute(client, 'delete from tandem.chunk');
+    // Of another log, or with a gap: the versions of rows say nothing of those times any more.
+    await execute(client, 'delete from tandem.moment');
     await execute(
       client,
       `update tandem.mirror set loaded_at = null, read_until = null, ahead_until = null, joins_at = null,

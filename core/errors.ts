@@ -190,6 +190,10 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'The source refused a statement of the engine; see the SQLSTATE.',
   },
+  TIME_UNKNOWN: {
+    retry: 'manual',
+    hint: 'Where the log stood is noted once a minute from the first run on, and kept for 30 days. Give a time behind `from`, or a position.',
+  },
   CONDITION_INVALID: {
     retry: 'manual',
     hint: 'The condition is SQL on the columns of the root\'s mirror table, for example "status = 3 and number is null".',

@@ -22,7 +22,7 @@ export type Batch = {
   /** False: the transaction goes on in the next batch, and this one must not be committed alone. */
   readonly complete: boolean;
   readonly heartbeat: Heartbeat | null;
-  /** Commit time of the newest transaction in it, ms since the epoch by the source's clock. */
+  /** The newest commit time of its transactions, ms since the epoch by the source's clock. */
   readonly committedAtMs: number | null;
   /** Messages of a log between the databases that nobody could read. Default: none. */
   readonly unreadable?: readonly Unreadable[];

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { addJobs } from '../../consumers/jobs.ts';
-import { selectRoots } from '../../consumers/select-roots.ts';
+import { selectRoots, type Selection } from '../../consumers/select-roots.ts';
 import { inactiveEntities } from '../../monitoring/entity-states.ts';
 import { foreseeChanges } from '../../proof/changes/foresee.ts';
 import { systemClock } from '../clock.ts';
@@ -12,6 +12,7 @@ import { reportJobs, WAIT_OPTIONS, waitOf } from '../job-report.ts';
 import { withRecords } from '../records/open-records.ts';
 import { meantBy, SELECTION_OPTIONS, type Meant } from '../reprocess-options.ts';
 import { sameMapping } from '../same-mapping.ts';
+import { placeOfSince } from '../since.ts';
 import { inactiveText } from '../status-lines.ts';
 import { formatCount } from '../units.ts';
 
@@ -94,8 +95,13 @@ async function wantedRoots(
   context: Context,
   { model }: Engine,
   target: pg.Client,
-  { entities, selection }: Meant,
+  { entities, selection: asked }: Meant,
 ): Promise<Wanted[] | null> {
+  const { stream } = await context.config();
+  const selection: Selection =
+    asked.kind === 'since'
+      ? { kind: 'since', lsn: await placeOfSince(target, stream, asked.since) }
+      : asked;
   const wanted: Wanted[] = [];
   for (const entity of model.entities.filter(({ name }) => entities.includes(name))) {
     const keys = await selectRoots(target, model, entity, selection);

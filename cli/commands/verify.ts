@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type pg from 'pg';
 import { openClient, textRows } from '../../connectors/postgres/connection.ts';
 import { arrayLiteral } from '../../connectors/postgres/sql.ts';
-import { formatLsn } from '../../core/version.ts';
+import { formatLsn, type Lsn } from '../../core/version.ts';
 import { leftOut } from '../../proof/left-out.ts';
 import { markdownOf } from '../../proof/markdown.ts';
 import { verifyMirror } from '../../proof/mirror/verify-mirror.ts';
@@ -27,6 +27,7 @@ import { Engine } from '../engine.ts';
 import { withinMemory } from '../memory-guard.ts';
 import { proofLines } from '../proof-lines.ts';
 import { repairTarget } from '../repair-target.ts';
+import { placeOfSince } from '../since.ts';
 import {
   readVerifyOptions,
   sampleOf,
@@ -71,7 +72,9 @@ export const verify: Command = {
     }
     const target = await openClient(config.target, 'verify');
     try {
-      const work = { options, chosen, engine, target, signal };
+      const since =
+        options.since === null ? null : await placeOfSince(target, config.stream, options.since);
+      const work = { options, since, chosen, engine, target, signal };
       return await withinMemory(config.memoryLimitBytes, () => verifyAndTell(context, work));
     } finally {
       await target.end();
@@ -81,6 +84,8 @@ export const verify: Command = {
 
 type Work = {
   readonly options: VerifyOptions;
+  /** Only what has changed from this place on; null: all of it. */
+  readonly since: Lsn | null;
   readonly chosen: Chosen;
   readonly engine: Engine;
   /** Where the pass is kept. */
@@ -135,7 +140,7 @@ async function prove(
     ...{ stream: config.stream, tables: chosen.tables, sample: scope.sample },
     rangeRows: config.chunkRows,
     pacing: options.pacing,
-    since: options.since,
+    since: work.since,
     patienceMs: options.waitMs,
     mayBeat: config.heartbeatSeconds > 0,
     resumeFrom: pass.states,
@@ -208,11 +213,11 @@ async function reportOf(
   }
 }
 
-function scopeOf({ chosen, options }: Work, seed: number): ProofScope {
+function scopeOf({ chosen, options, since }: Work, seed: number): ProofScope {
   return {
     tables: [...chosen.tables.map(({ name }) => name), ...chosen.absent.keys()],
     entities: chosen.entities,
-    since: options.since === null ? null : formatLsn(options.since),
+    since: since === null ? null : formatLsn(since),
     sample: sampleOf(options.share, seed),
   };
 }
@@ -222,7 +227,7 @@ async function openPass({ notes, config }: Context, work: Work): Promise<Pass> {
   const { stream, chunkRows } = await config();
   const columns = chosen.tables.map((it) => [it.name, it.columns.map(({ name }) => name)]);
   const { entities } = chosen;
-  const since = options.since === null ? null : formatLsn(options.since);
+  const since = work.since === null ? null : formatLsn(work.since);
   const scope = JSON.stringify({
     ...{ stream, chunkRows, columns, entities, since, share: options.share },
   });

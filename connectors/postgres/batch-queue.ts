@@ -110,7 +110,7 @@ export class BatchQueue {
         first.bytes += next.bytes;
         first.end = next.end;
         first.heartbeat = next.heartbeat ?? first.heartbeat;
-        first.committedAtMs = next.committedAtMs ?? first.committedAtMs;
+        first.committedAtMs = later(first.committedAtMs, next.committedAtMs);
         used++;
       }
     }
@@ -146,3 +146,7 @@ export class BatchQueue {
 function larger(a: Lsn, b: Lsn): Lsn {
   return a > b ? a : b;
 }
+
+/** Commits need not be in the order of their times. */
+const later = (one: number | null, other: number | null): number | null =>
+  one === null || other === null ? (one ?? other) : Math.max(one, other);

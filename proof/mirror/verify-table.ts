@@ -184,7 +184,7 @@ async function changedKeys(
     const rows = await textRows(
       target,
       `select ${key.join(', ')} from ${at.from}
-       where _commit_lsn > $1::pg_lsn and ${rangeCondition(table, { lower, upper: null }, at.typeOf)}
+       where _commit_lsn >= $1::pg_lsn and ${rangeCondition(table, { lower, upper: null }, at.typeOf)}
        order by ${key.join(', ')} limit ${SETTLED_AT_ONCE}`,
       [formatLsn(since)],
     );

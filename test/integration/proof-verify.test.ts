@@ -182,6 +182,12 @@ test('--since looks at the keys that have changed behind a place, deleted ones t
   await pair.target.query(`update legacy.patient set name = 'x' where id = 101`);
   const [table] = (await verify(...since)).mirror.tables;
   expect(table && inShort(table)).toEqual(['101 different name']);
+  // Heartbeats have told what time it was; what changed in the minute before may be looked at too.
+  const [time] = await pair.source.query(`select now() + interval '2 seconds' as soon`);
+  const soon = new Date(String(time?.['soon'])).toISOString();
+  const [found] = (await verify('--since', soon, '--table', 'patient')).mirror.tables;
+  expect(found?.rows).toBeGreaterThanOrEqual(3);
+  expect(found && inShort(found)).toEqual(['101 different name']);
   await pair.target.query(`update legacy.patient set name = 'since' where id = 101`);
 });
 

@@ -137,7 +137,7 @@ test('a dry run tells people what changes, by table, column and rule, and names 
 `);
 });
 
-test('roots are chosen by key, by a condition, and by what changed since a position', async () => {
+test('roots are chosen by key, by a condition, and by what changed since a place or a time', async () => {
   await using pair = await freshPair();
   using work = await controlWorkplace(pair);
   const { target } = pair;
@@ -167,6 +167,14 @@ test('roots are chosen by key, by a condition, and by what changed since a posit
   expect(await since('patient')).toContain('patient: 2 roots');
   expect(await since('visit')).toContain('visit: 1 roots');
   expect(await since('office')).toBe('office: 0 roots\n');
+
+  // The same by a time: the place that the log had reached by then is known.
+  const byTime = (time: string) => other.run('reprocess', '--entity', 'patient', '--since', time);
+  expect((await byTime('2026-01-31')).err).toContain('TIME_UNKNOWN');
+  await target.query(`insert into tandem.moment
+    select stream, 1, '2026-01-31T08:00Z', '100/0' from tandem.position`);
+  expect((await byTime('2026-01-31T08:01Z')).out).toContain('patient: 2 roots');
+  expect((await byTime('2026-01-31T07:59Z')).err).toContain('from=2026-01-31T08:00:01.000Z');
 });
 
 const BAD_INPUT = [
@@ -179,7 +187,7 @@ const BAD_INPUT = [
     2,
     '--ids and --where exclude each other',
   ],
-  [['--entity', 'patient', '--since', 'yesterday'], 2, 'is not a position such as 16/B374D848'],
+  [['--entity', 'patient', '--since', 'yesterday'], 2, '--since yesterday is not a place in the log of the source, or a time'],
   [['--entity', 'patient', '--ids', '1,777'], 1, 'not in the mirror of patient: 777'],
   [['--entity', 'patient', '--ids', 'x'], 2, 'KEY_MALFORMED'],
   [['--entity', 'link', '--ids', '1'], 2, 'KEY_MALFORMED'],
