@@ -291,6 +291,25 @@ test('rows of a big table that name each other across the slices find each other
   ).toEqual([{ parents: SIZE / 2 + 1, n: SIZE }]);
 });
 
+test('rows of a job that name each other across the slices find each other', async () => {
+  const SIZE = 60;
+  const office = (id: number) =>
+    put('office', { id, name: `office ${id}`, parent_id: 1 + ((id * 37) % SIZE) });
+  await using open = await bench.applier({ maxRoots: 8 });
+  await bench.apply(open, ...numbers(SIZE).map(office));
+  await bench.runJobs(open);
+  await bench.query('update offices set parent_id = null');
+  await bench.query('delete from offices');
+  await using fresh = await bench.applier({ maxRoots: 8 });
+  slowWrites(fresh);
+  await bench.query(`insert into tandem.job (entity, reason) values ('office', 'test')`);
+  while (await fresh.applier.runJob(() => false));
+  expect(await bench.query('select count(*)::int as n from tandem.unresolved')).toEqual([{ n: 0 }]);
+  expect(
+    await bench.query('select count(parent_id)::int as parents, count(*)::int as n from offices'),
+  ).toEqual([{ parents: SIZE, n: SIZE }]);
+});
+
 test('a big table whose rows wake others while roots are moved to disk loses none of them', async () => {
   const SIZE = 4000;
   await using open = await bench.applier({ maxRoots: 300 });

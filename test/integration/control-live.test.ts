@@ -29,6 +29,9 @@ const open = (pair: TestPair) => pair.target.query('select entity, done from tan
 test('beside a live stream no change is lost, and a kill in the middle loses none either', async () => {
   await using pair = await freshPair();
   using work = await controlWorkplace(pair);
+  // So many that they take more than a moment.
+  await pair.source.query(`insert into patient select i, 10 + i % 40, 'patient ' || i, i % 200
+    from generate_series(100000, 130000) as i`);
   await using first = new TandemProcess(['run'], work.environment);
   await caughtUp(work, first);
   await using traffic = new Traffic(pair);
