@@ -198,7 +198,13 @@ async function deriveByJob(
   await runJobs(context);
 }
 
-async function runJobs({ applier, observer, target, clock, signal }: BackfillContext): Promise<void> {
+async function runJobs({
+  applier,
+  observer,
+  target,
+  clock,
+  signal,
+}: BackfillContext): Promise<void> {
   const { applier: jobs, close } = await applier();
   const client = await openClient(target, 'jobs');
   try {

@@ -5,8 +5,7 @@ import { parseSince } from './records/list-command.ts';
 
 /** What may be given as `--since`: a place in the log of the source, or a time by its clock. */
 export type Since =
-  | { readonly kind: 'place'; readonly lsn: Lsn }
-  | { readonly kind: 'time'; readonly at: Date };
+  { readonly kind: 'place'; readonly lsn: Lsn } | { readonly kind: 'time'; readonly at: Date };
 
 export const SINCE_HELP = 'a place in the log of the source, or a time: 2026-01-31T08:00Z, 24h';
 

@@ -187,7 +187,11 @@ const BAD_INPUT = [
     2,
     '--ids and --where exclude each other',
   ],
-  [['--entity', 'patient', '--since', 'yesterday'], 2, '--since yesterday is not a place in the log of the source, or a time'],
+  [
+    ['--entity', 'patient', '--since', 'yesterday'],
+    2,
+    '--since yesterday is not a place in the log of the source, or a time',
+  ],
   [['--entity', 'patient', '--ids', '1,777'], 1, 'not in the mirror of patient: 777'],
   [['--entity', 'patient', '--ids', 'x'], 2, 'KEY_MALFORMED'],
   [['--entity', 'link', '--ids', '1'], 2, 'KEY_MALFORMED'],
