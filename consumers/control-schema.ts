@@ -1,3 +1,5 @@
+import { momentsSql } from './moments-schema.ts';
+
 /**
  * The engine's own tables, schema `tandem`, and `tandem.uuid_of`. Every statement may be repeated.
  *
@@ -13,7 +15,7 @@ export function controlSchemaSql(): readonly string[] {
     ...TABLES,
     ...proofTablesSql(),
     ...UUID_OF,
-    NOTE_MOMENT,
+    ...momentsSql(),
     FENCE,
     TABLES_DIGEST,
     FENCE_LOG,
@@ -74,14 +76,6 @@ const TABLES: readonly string[] = [
   )`,
   addColumns('position', { noted_at: 'timestamptz' }),
   `comment on column tandem.position.noted_at is 'the newest time in tandem.moment'`,
-  `create table if not exists tandem.moment (
-    stream text not null,
-    number bigint not null,
-    at timestamptz not null,
-    position pg_lsn not null,
-    primary key (stream, number)
-  )`,
-  `comment on table tandem.moment is 'once a minute: what was committed before this place in the log, was committed until then'`,
   `comment on column tandem.position.position is 'where the source goes on; advances in the transaction that brings the rows'`,
   `comment on column tandem.position.epoch is 'raised by every process that takes the stream over; an older one writes nothing more'`,
   addColumns('position', { cluster_id: 'text' }),
@@ -377,28 +371,6 @@ const FENCE_LOG = `
         end if;
       end if;
     end loop;
-  end $$`;
-
-/**
- * Notes until when was committed what stands before a place in the log, and forgets the oldest where
- * they have become many: 43,200 are 30 days. By number, for a clock may have been wrong for a while.
- * Positions that are no places in a log are not noted.
- */
-const NOTE_MOMENT = `
-  create or replace function tandem.note_moment(p_stream text, p_at timestamptz, p_position text)
-  returns void language plpgsql set search_path = pg_catalog as $$
-  declare
-    v_number bigint;
-  begin
-    if p_position !~* '^[0-9a-f]{1,8}/[0-9a-f]{1,8}$' then
-      return;
-    end if;
-    insert into tandem.moment (stream, number, at, position)
-    select p_stream, coalesce(max(number), 0) + 1, p_at, p_position::pg_lsn
-    from tandem.moment where stream = p_stream
-    returning number into v_number;
-    delete from tandem.moment where stream = p_stream and number <= v_number - 43200;
-    update tandem.position set noted_at = p_at where stream = p_stream;
   end $$`;
 
 /** Advisory transaction locks by name, in the order given. */
