@@ -5,11 +5,10 @@ import { AT_ONCE, meetThemselves } from './big-table.ts';
 import type { Derivation } from './derivation.ts';
 import type { Fence } from './fence.ts';
 import type { InactiveEntities } from './inactive-entities.ts';
-import { moveJob, PORTION_ROOTS, takeJob, usageName, type Job } from './jobs.ts';
-import { addStraysJob, forgetStrays, removeStrays, STRAYS } from './strays.ts';
 import { jobSlices } from './job-roots.ts';
 import { moveJob, takeJob, type Job } from './jobs.ts';
 import { sideBySide } from './side-by-side.ts';
+import { addStraysJob, forgetStrays, removeStrays, STRAYS } from './strays.ts';
 import { TargetTransaction } from './target-transaction.ts';
 
 /** Roots of a job that are derived together. */
@@ -64,23 +63,12 @@ export class JobRunner {
     const tx = new TargetTransaction(options.maxRoots, carefully);
     await this.#derivation.lock(tx, [job.entity]);
     if (job.usage === STRAYS) return { tx, report: await this.#removeStrays(job) };
-    const limit = Math.min(options.maxRoots, PORTION_ROOTS);
-    const keys = await this.#jobRoots(job, limit);
-    const journal = model.journals.find(({ name }) => name === job.entity);
-    if (journal === undefined) {
-      const roots = rootsOf(tx.affected.memory, job.entity);
-      for (const key of keys) roots.set(key, undefined);
-    } else await this.#derivation.wakeJournal(tx, journal, keys);
-    await this.#derivation.finish(tx);
-    const last = keys.length < limit ? null : (keys.at(-1) ?? null);
-    await moveJob(client, job, last, keys.length);
-    if (last === null && job.usage === null && job.values === null) {
-      await addStraysJob(client, model, job.entity);
-    }
-    const facts = { entity: job.entity, roots: keys.length, finished: last === null };
     const { last, done } = await this.#slices(tx, job, isOver);
     await this.#derivation.finish(tx);
     await moveJob(client, job, last, done);
+    if (last === null && job.usage === null && job.values === null) {
+      await addStraysJob(client, model, job.entity);
+    }
     const facts = { entity: job.entity, roots: done, finished: last === null };
     this.#first = this.#first === 'some' ? 'whole' : 'some';
     return { tx, report: () => observer.event('job portion done', facts) };
@@ -96,6 +84,8 @@ export class JobRunner {
     if (after === null) await forgetStrays(client, model, entity);
     const facts = { entity: job.entity, removed, kept, finished: after === null };
     return () => observer.event('rows without a root removed', facts, kept > 0 ? 'warn' : 'info');
+  }
+
   /** Derives slices of a job side by side; returns where the last one ended, and how many roots. */
   async #slices(
     tx: TargetTransaction,
