@@ -174,7 +174,9 @@ export const KAFKA_SETTINGS = {
     group: CONNECT,
     help: 'Reference to the password of the source, for a config provider of the Connect workers, so that Connect does not store it. If not given: the password of SOURCE_URL is handed over.',
     example: "'${file:/etc/tandem/source.properties:password}'",
-    value: 'reference',
+    value: null,
+    // Somebody may write the password itself here.
+    secret: 'value',
   }),
   CONNECT_CONVERTER: withDefault(oneOf(['apicurio', 'confluent']), {
     group: CONNECT,

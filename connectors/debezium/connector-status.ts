@@ -30,10 +30,10 @@ export function statusOf(body: unknown): ConnectorStatus | null {
 }
 
 function part(found: Readonly<Record<string, unknown>>) {
-  const trace = found['trace'];
+  const { state, worker_id: worker, trace } = found;
   return {
-    state: String(found['state']),
-    worker: String(found['worker_id'] ?? ''),
+    state: String(state),
+    worker: typeof worker === 'string' ? worker : '',
     error: typeof trace === 'string' ? causeOf(trace) : null,
   };
 }
