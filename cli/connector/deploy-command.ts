@@ -1,6 +1,6 @@
 import { withClient } from '../../connectors/postgres/connection.ts';
 import { EXIT, type Command } from '../command.ts';
-import { parseDuration } from '../units.ts';
+import { timeoutOf } from '../timeout-flag.ts';
 import { connectOf } from './connect-of.ts';
 import { deploy } from './deploy.ts';
 
@@ -12,12 +12,8 @@ export const deployCommand: Command = {
     'or has failed goes on. The slot must not be read by anybody else: stop `tandem run` first.',
 
   async run(context, flags) {
-    const timeout = typeof flags['timeout'] === 'string' ? flags['timeout'] : '60s';
-    const timeoutMs = parseDuration(timeout);
-    if (timeoutMs === null) {
-      context.notes.line(`--timeout ${timeout} is not a duration, for example 60s or 5m`);
-      return EXIT.usage;
-    }
+    const timeoutMs = timeoutOf(context, flags, '60s');
+    if (timeoutMs === null) return EXIT.usage;
     const config = await context.config();
     const { mapping } = await context.mapping();
     const connecting = connectOf(config);

@@ -1,5 +1,7 @@
 import type { ConnectorConfig } from './connector-secrets.ts';
 import type { HttpPlace } from './connect-rest.ts';
+import { modeSettings } from './mode-settings.ts';
+import { EXACT_MODES } from './value-modes.ts';
 
 /** The source as the Connect workers reach it. */
 export type ConnectorDatabase = {
@@ -68,7 +70,9 @@ export function connectorConfig(facts: ConnectorFacts): ConnectorConfig {
     // Otherwise a source whose mapped tables are idle would keep its log for the slot.
     'heartbeat.interval.ms': '5000',
     'provide.transaction.metadata': 'false',
-    ...EXACT,
+    // Values arrive as the source has them; the defaults round, or hand over null.
+    ...modeSettings(EXACT_MODES),
+    ...COMPLETE,
     ...STRICT,
     // warn: null in its place. No null is taken for true in such a column: the row is read again.
     'event.converting.failure.handling.mode': facts.hasFragileColumns ? 'warn' : 'fail',
@@ -80,22 +84,8 @@ export function connectorConfig(facts: ConnectorFacts): ConnectorConfig {
   };
 }
 
-/** Values arrive as the source has them. The defaults round, or hand over null. */
-const EXACT = {
-  // precise: NaN becomes null; double: digits are lost.
-  'decimal.handling.mode': 'string',
-  // Microseconds where the column has them.
-  'time.precision.mode': 'adaptive',
-  // numeric: a month becomes 30.4375 days.
-  'interval.handling.mode': 'string',
-  'hstore.handling.mode': 'json',
-  // As they are in Avro; in JSON base64, which is shorter than hex.
-  'binary.handling.mode': 'bytes',
-  'include.unknown.datatypes': 'true',
-  // The default leaves out truncates.
-  'skipped.operations': 'none',
-  'tombstones.on.delete': 'true',
-} as const;
+/** Every change arrives: the default leaves out truncates. */
+const COMPLETE = { 'skipped.operations': 'none', 'tombstones.on.delete': 'true' } as const;
 
 /** What cannot be handled stops the connector, instead of being left out. */
 const STRICT = {

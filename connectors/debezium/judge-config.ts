@@ -1,5 +1,7 @@
 import { MESSAGE_PREFIXES } from './connector-config.ts';
 import { shownValue, type ConnectorConfig } from './connector-secrets.ts';
+import { modesOf } from './mode-settings.ts';
+import { lossyModes } from './value-modes.ts';
 
 /** What is wrong with a deployed connector: the setting, what it is, what it should be, and why. */
 export type ConfigFault = {
@@ -31,40 +33,13 @@ type Rule = {
   readonly why: string;
 };
 
-const VALUES: readonly Rule[] = [
-  {
-    setting: 'decimal.handling.mode',
-    default: 'precise',
-    right: ['string'],
-    why: 'precise sends null for NaN, double loses digits',
-  },
-  {
-    setting: 'time.precision.mode',
-    default: 'adaptive',
-    right: ['adaptive', 'adaptive_time_microseconds', 'microseconds', 'isostring'],
-    why: 'connect cuts microseconds off, nanoseconds overflow after the year 2262',
-  },
-  {
-    setting: 'interval.handling.mode',
-    default: 'numeric',
-    right: ['string'],
-    why: 'numeric turns a month into 30.4375 days',
-  },
-  {
-    setting: 'include.unknown.datatypes',
-    default: 'false',
-    right: ['true'],
-    why: 'columns of composite and other rare types are left out',
-  },
+const RULES: readonly Rule[] = [
   {
     setting: 'unavailable.value.placeholder',
     default: '__debezium_unavailable_value',
     right: ['__debezium_unavailable_value'],
     why: 'it says that a large value was not changed',
   },
-];
-
-const CHANGES: readonly Rule[] = [
   {
     setting: 'skipped.operations',
     default: 't',
@@ -122,7 +97,11 @@ const ABSENT: readonly { readonly setting: RegExp; readonly why: string }[] = [
 /** All that a deployed connector would lose or do wrong; empty where it carries every change. */
 export function judgeConfig(config: ConnectorConfig, facts: JudgeFacts): readonly ConfigFault[] {
   return [
-    ...[...ours(facts), ...VALUES, ...CHANGES].flatMap((rule) => judgeRule(config, rule)),
+    ...[...ours(facts), ...RULES].flatMap((rule) => judgeRule(config, rule)),
+    ...lossyModes(modesOf(config)).map(({ setting, value, better, why }) => ({
+      ...{ setting, right: better, why },
+      found: config[setting] === undefined ? `${value} (default)` : value,
+    })),
     ...Object.entries(config).flatMap(([setting, value]) => {
       const rule = ABSENT.find((it) => it.setting.test(setting));
       if (rule === undefined || value.trim() === '') return [];
