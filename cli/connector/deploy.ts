@@ -60,7 +60,8 @@ export async function deploy(context: DeployContext): Promise<void> {
   else if (changed.length > 0) report('connector', 'changed', `${connect.connector}: ${names}`);
   else report('connector', 'there', connect.connector);
   if (before !== null) await revive(context, before);
-  const reader = await waitUntilRead(context, before !== null && failuresOf(before).length > 0);
+  const hadFailed = before !== null && failuresOf(before).length > 0;
+  const reader = await waitUntilRead(context, { isNew: found === null, hadFailed });
   report('slot', 'there', `${config.slot}: read by ${readerText(reader)}`);
 }
 
@@ -90,12 +91,11 @@ async function requireOwnSlot(
   if (isLost(slot)) throw new TandemError('SLOT_LOST', { slot: config.slot });
   const reader = await readSlotReader(source, config.slot);
   if (reader === null || (found?.['slot.name'] === config.slot && isDebezium(reader))) return;
-  const { pid, application } = reader;
-  throw new TandemError('SLOT_IN_USE', {
-    slot: config.slot,
-    pid,
-    reader: application ?? 'unknown',
-  });
+  throw slotInUse(config, reader);
+}
+
+function slotInUse({ slot }: Config, { pid, application }: SlotReader): TandemError {
+  return new TandemError('SLOT_IN_USE', { slot, pid, reader: application ?? 'unknown' });
 }
 
 /** It calls itself so; null: another role's, whose name we may not see. */
@@ -143,13 +143,18 @@ const OLD_FAILURE_MS = 5_000;
 
 async function waitUntilRead(
   { config, connecting, source, timeoutMs }: DeployContext,
-  hadFailed: boolean,
+  { isNew, hadFailed }: { readonly isNew: boolean; readonly hadFailed: boolean },
 ): Promise<SlotReader> {
   const { connect, rest } = connecting;
   const start = systemClock.now();
   for (;;) {
     const status = await rest.status(connect.connector);
     const reader = await readSlotReader(source, config.slot);
+    // Somebody was faster, and Debezium would go on trying: it is told to stop, where it is new.
+    if (reader !== null && !isDebezium(reader)) {
+      if (isNew) await rest.delete(connect.connector);
+      throw slotInUse(config, reader);
+    }
     if (status !== null && isRunning(status) && reader !== null) return reader;
     const waitedMs = systemClock.now() - start;
     const [failure] = status === null ? [] : failuresOf(status);

@@ -90,6 +90,18 @@ test('deleted and deployed again on the same slot, it goes on where it was', asy
   expect(nothing.out).toMatch(/^nothing to do: there is no connector /);
 });
 
+test('after delete a connector takes a slot that was made anew, where it would have failed', async () => {
+  await using pair = await freshPair();
+  using work = await bench.deployed(pair);
+  await pair.source.query(`insert into office values (1, 'old', null)`);
+  await bench.idsArrive(work, [1]);
+  expect(await work.run('connector', 'delete')).toMatchObject({ code: 0 });
+  expect(await work.run('setup', '--new-slot')).toMatchObject({ code: 0 });
+  expect(await work.run('connector', 'deploy')).toMatchObject({ code: 0, err: '' });
+  await pair.source.query(`insert into office values (2, 'new', null)`);
+  await bench.idsArrive(work, [1, 2]);
+});
+
 test('a task that has failed is shown with its reason, and goes on after a restart', async () => {
   await using pair = await freshPair();
   using work = await bench.deployed(pair);
@@ -126,7 +138,7 @@ test('the connector is not deployed while somebody else reads the slot, who is n
     ...work.environment,
     MAPPING: mappingOf(work),
   });
-  await direct.logged('streaming');
+  await direct.logged('stream.started');
   const { code, err } = await work.run('connector', 'deploy');
   expect(code).toBe(1);
   expect(err).toMatch(/^error: SLOT_IN_USE slot=\S+ pid=\d+ reader="tandem stream /);
