@@ -97,11 +97,11 @@ const ABSENT: readonly { readonly setting: RegExp; readonly why: string }[] = [
 /** All that a deployed connector would lose or do wrong; empty where it carries every change. */
 export function judgeConfig(config: ConnectorConfig, facts: JudgeFacts): readonly ConfigFault[] {
   return [
-    ...[...ours(facts), ...RULES].flatMap((rule) => judgeRule(config, rule)),
     ...lossyModes(modesOf(config)).map(({ setting, value, better, why }) => ({
       ...{ setting, right: better, why },
       found: config[setting] === undefined ? `${value} (default)` : value,
     })),
+    ...[...ours(facts), ...RULES].flatMap((rule) => judgeRule(config, rule)),
     ...Object.entries(config).flatMap(([setting, value]) => {
       const rule = ABSENT.find((it) => it.setting.test(setting));
       if (rule === undefined || value.trim() === '') return [];
