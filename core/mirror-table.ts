@@ -4,7 +4,7 @@ export type MirrorColumn = {
   readonly type: string;
   readonly sourceType: string;
   readonly inKey: boolean;
-  /** Where the mirror's text stands for another type: that one, as printed, below any domain. */
+  /** Where the source declares another type than the mirror: that one, as printed, below any domain. */
   readonly baseType?: string;
   /** And its kind: `b` base, `e` enum, `c` composite, `r` range, `m` multirange. */
   readonly baseKind?: string;

@@ -42,7 +42,13 @@ export function avroType(schema: unknown): avro.Type {
   return avro.Type.forSchema(schema as avro.Schema, {
     wrapUnions: 'never',
     registry: { long: EXACT_LONG },
+    // One with attributes (`connect.name`) is not looked up in the registry.
+    typeHook: (node: unknown) => (isLong(node) ? EXACT_LONG : undefined),
   });
+}
+
+function isLong(node: unknown): boolean {
+  return node !== null && typeof node === 'object' && 'type' in node && node.type === 'long';
 }
 
 /** A row's record, and what else of an envelope counts; all else is stepped over. */

@@ -204,7 +204,7 @@ function exactValues(message: RawMessage): ExactValues | null {
   const text = headerText(message, EXACT_HEADER) ?? '';
   const values = parseObject(text, 'fast') as Record<string, unknown>;
   for (const [column, value] of Object.entries(values)) {
-    if (value !== null && typeof value !== 'string') {
+    if (value !== null && value !== false && typeof value !== 'string') {
       throw new Unreadable('MESSAGE_UNREADABLE', `header ${EXACT_HEADER}, column ${column}`);
     }
   }

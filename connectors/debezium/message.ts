@@ -24,7 +24,8 @@ export const NEW_KEY_HEADER = '__debezium.newkey';
 export const OLD_KEY_HEADER = '__debezium.oldkey';
 /**
  * Ours: a JSON object of PostgreSQL's texts, by column, for the values that Debezium's form of the
- * message cannot carry. Other readers see what Debezium would have sent them.
+ * message cannot carry; `false` for one that was left alone. Other readers see what Debezium would
+ * have sent them.
  */
 export const EXACT_HEADER = 'tandem.exact';
 

@@ -15,8 +15,11 @@ export class Unreadable extends Error {
   }
 }
 
-/** PostgreSQL's texts that the message carries beside its own form, by column. */
-export type ExactValues = Readonly<Record<string, string | null>>;
+/**
+ * PostgreSQL's texts that the message carries beside its own form, by column; `false` where the value
+ * was left alone.
+ */
+export type ExactValues = Readonly<Record<string, string | null | false>>;
 
 /** Reads rows of one table, from messages of one form. */
 export class RowReader {
@@ -57,8 +60,13 @@ export class RowReader {
     this.isRounded = false;
     for (let i = 0; i < count; i++) {
       const column = this.#columns[i] as ColumnReader;
-      const cell = exact === null ? undefined : exact[this.#table.columns[i]?.name ?? ''];
-      const read = cell === undefined ? this.#value(column, fields[column.name]) : cell;
+      const beside = exact === null ? undefined : exact[this.#table.columns[i]?.name ?? ''];
+      const read =
+        beside === undefined
+          ? this.#value(column, fields[column.name])
+          : beside === false
+            ? undefined
+            : beside;
       if (typeof read === 'symbol') {
         if (read === ROUNDED) {
           this.isRounded = true;

@@ -104,6 +104,57 @@ function quoted(text: string): string {
   return isSpecial ? `"${text.replace(ESCAPED, '\\$&')}"` : text;
 }
 
+/** What Debezium writes for an unchanged large array, null where it has no form for that. */
+export function unavailableArray({ name }: ColumnType, bytes: (value: Buffer) => unknown): unknown {
+  switch (name) {
+    case 'integer':
+    case 'bigint':
+    case 'date':
+      return [...Buffer.from(UNAVAILABLE)];
+    case 'bytea':
+      return [bytes(Buffer.from(UNAVAILABLE))];
+    case 'uuid':
+      return [uuidOfName(UNAVAILABLE)];
+    default:
+      return WITH_PLACEHOLDER.has(name) ? [UNAVAILABLE] : null;
+  }
+}
+
+/** Elements of an array: texts, nulls, and arrays where there are several dimensions. */
+export type Elements = readonly (string | null | Elements)[];
+
+/** Takes PostgreSQL's text of an array apart; null where its bounds are not the usual ones. */
+export function parseArray(text: string): Elements | null {
+  if (!text.startsWith('{')) return null;
+  let at = 0;
+  function list(): Elements {
+    const elements: (string | null | Elements)[] = [];
+    at++; // {
+    while (at < text.length && text[at] !== '}') {
+      if (text[at] === ',') at++;
+      elements.push(text[at] === '{' ? list() : text[at] === '"' ? quotedElement() : bare());
+    }
+    at++;
+    return elements;
+  }
+  function quotedElement(): string {
+    let element = '';
+    for (at++; at < text.length && text[at] !== '"'; at++) {
+      if (text[at] === '\\') at++;
+      element += text[at] ?? '';
+    }
+    at++;
+    return element;
+  }
+  function bare(): string | null {
+    const start = at;
+    while (text[at] !== ',' && text[at] !== '}' && at < text.length) at++;
+    const element = text.slice(start, at);
+    return element === 'NULL' ? null : element;
+  }
+  return list();
+}
+
 /** A version-3 UUID without a namespace, as Java's `nameUUIDFromBytes` makes it. */
 function uuidOfName(name: string): string {
   const hash = createHash('md5').update(name).digest();

@@ -1,6 +1,6 @@
 import type { ColumnType } from './column-type.ts';
 import { UNAVAILABLE } from './message.ts';
-import { NOT_CARRIED, WrongForm, type Reader } from './value.ts';
+import { NOT_CARRIED, WrongForm, type Read, type Reader } from './value.ts';
 import type { ValueModes } from './value-modes.ts';
 import type { WireShape } from './wire-shape.ts';
 
@@ -88,14 +88,30 @@ const BUILT_IN_UNKNOWN: ReadonlySet<string> = new Set([
   ...['jsonpath', 'tsquery', 'pg_lsn', 'txid_snapshot', 'pg_snapshot', 'xid', 'xid8', 'cid', 'tid'],
 ]);
 
-function textOfBytes(value: unknown, form: 'hex' | 'base64'): string | typeof NOT_CARRIED {
-  if (Buffer.isBuffer(value)) return value.toString('utf8');
-  if (typeof value !== 'string') return NOT_CARRIED;
-  const bytes = Buffer.from(value, form);
-  return bytes.toString(form) === value ? bytes.toString('utf8') : NOT_CARRIED;
+function textOfBytes(value: unknown, form: 'hex' | 'base64'): Read {
+  if (!Buffer.isBuffer(value) && typeof value !== 'string') return NOT_CARRIED;
+  const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value, form);
+  if (typeof value === 'string' && bytes.toString(form) !== value) return NOT_CARRIED;
+  const text = bytes.toString('utf8');
+  return text === UNAVAILABLE ? undefined : text;
 }
 
 export const readPlain: Reader = (value) => {
   if (typeof value !== 'string') throw new WrongForm('text', value);
   return value;
 };
+
+/** Little-endian bytes of a bit string, as many as its highest bit needs, as Debezium writes them. */
+export function bytesOfBits(bits: string): Buffer {
+  const significant = bits.replace(/^0+/, '');
+  const bytes: number[] = [];
+  for (let end = significant.length; end > 0; end -= 8) {
+    bytes.push(Number.parseInt(significant.slice(Math.max(0, end - 8), end), 2));
+  }
+  return Buffer.from(bytes);
+}
+
+/** The bytes that `\\x0a0b` stands for. */
+export function bytesOfBytea(text: string): Buffer {
+  return Buffer.from(text.slice(2), 'hex');
+}

@@ -119,3 +119,16 @@ function unscaledText(bytes: Buffer, scale: number): string {
   const padded = digits.padStart(scale + 1, '0');
   return `${sign}${padded.slice(0, -scale)}.${padded.slice(-scale)}`;
 }
+
+/** What Debezium writes for a decimal as text. */
+export function decimalWord(text: string): string {
+  if (text === 'NaN') return 'NAN';
+  if (text === 'Infinity') return 'POSITIVE_INFINITY';
+  return text === '-Infinity' ? 'NEGATIVE_INFINITY' : text;
+}
+
+/** An integer as a number where that is exact. */
+export function integerOf(text: string): number | bigint {
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : BigInt(text);
+}

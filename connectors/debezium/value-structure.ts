@@ -44,3 +44,32 @@ function parsed(text: string): unknown {
 function quoted(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
+
+/** The object that Debezium makes of `(1.5,-2)`: with its well-known binary beside the numbers. */
+export function pointOf(text: string, bytes: (value: Buffer) => unknown): unknown {
+  const [x = NaN, y = NaN] = text.slice(1, -1).split(',').map(Number);
+  const wkb = Buffer.alloc(21);
+  wkb.writeUInt8(1, 0); // little-endian
+  wkb.writeUInt32LE(1, 1); // a point
+  wkb.writeDoubleLE(x, 5);
+  wkb.writeDoubleLE(y, 13);
+  return { x, y, wkb: bytes(wkb), srid: null };
+}
+
+const PAIR = /"((?:[^"\\]|\\.)*)"=>(?:NULL|"((?:[^"\\]|\\.)*)")/gsu;
+
+/** The JSON that Debezium makes of `"a"=>"1", "b"=>NULL`. */
+export function hstoreJson(text: string): string {
+  const pairs = Array.from(text.matchAll(PAIR), ([, key = '', value]) => {
+    const item = value === undefined ? 'null' : JSON.stringify(unquoted(value));
+    return `${JSON.stringify(unquoted(key))}:${item}`;
+  });
+  return `{${pairs.join(',')}}`;
+}
+
+/** The JSON in which an unchanged large value says so. */
+export const UNAVAILABLE_HSTORE = JSON.stringify({ [UNAVAILABLE]: UNAVAILABLE });
+
+function unquoted(text: string): string {
+  return text.replace(/\\(.)/gsu, '$1');
+}

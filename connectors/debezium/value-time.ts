@@ -1,4 +1,4 @@
-import { dayOf, dayText, timestampText, timeText, trimZeros } from './calendar.ts';
+import { dayOf, dayText, daysOf, timestampText, timeText, trimZeros } from './calendar.ts';
 import type { ColumnType } from './column-type.ts';
 import { NOT_CARRIED, ROUNDED, WrongForm, type Read, type Reader } from './value.ts';
 import type { WireShape } from './wire-shape.ts';
@@ -131,4 +131,67 @@ function isoTime(text: string): string {
 function textOf(value: unknown): string {
   if (typeof value !== 'string') throw new WrongForm('a time as text', value);
   return value;
+}
+
+const PG_DATE = /^(\d{4,})-(\d\d)-(\d\d)/;
+const PG_CLOCK = /(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?/;
+
+/** Days since 1970 of `2024-02-29`, with ` BC` behind it or not. */
+function parseDays(text: string): number {
+  const [, year, month, day] = PG_DATE.exec(text) ?? [];
+  const counted = text.endsWith(' BC') ? 1 - Number(year) : Number(year);
+  return daysOf(counted, Number(month), Number(day));
+}
+
+/** Microseconds since midnight. */
+function parseClock(text: string): number {
+  const [, hours, minutes, seconds, fraction = ''] = PG_CLOCK.exec(text) ?? [];
+  const whole = (Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds);
+  return whole * 1_000_000 + Number(fraction.padEnd(6, '0'));
+}
+
+/** What Debezium writes for a date. */
+export function dateDays(text: string): number {
+  if (text === 'infinity') return DATE_INFINITY;
+  if (text === '-infinity') return DATE_MINUS_INFINITY;
+  return parseDays(text);
+}
+
+/** What Debezium writes for a time of day, in the unit of `shape`. */
+export function timeNumber(text: string, { name }: WireShape): number {
+  const micros = parseClock(text);
+  return unitOf(name) === 'millis' ? Math.trunc(micros / 1000) : micros;
+}
+
+/** What Debezium writes for a timestamp without time zone, in the unit of `shape`. */
+export function timestampNumber(text: string, { name }: WireShape): number | bigint {
+  const unit = unitOf(name);
+  if (text === 'infinity') return INFINITY[unit];
+  if (text === '-infinity') return MINUS_INFINITY[unit];
+  const exact = BigInt(parseDays(text)) * 86_400_000_000n + BigInt(parseClock(text.slice(10)));
+  const inUnit = unit === 'millis' ? exact / 1000n : exact;
+  const number = Number(inUnit);
+  return Number.isSafeInteger(number) ? number : BigInt.asIntN(64, inUnit);
+}
+
+/** `2024-02-29T10:34:56.789012Z` from PostgreSQL's text in UTC. */
+export function zonedIso(text: string): string {
+  if (text === 'infinity' || text === '-infinity') return text;
+  const [, year = '', month, day] = PG_DATE.exec(text) ?? [];
+  const [, hours, minutes, seconds, fraction = ''] = PG_CLOCK.exec(text) ?? [];
+  const counted = text.endsWith(' BC') ? 1 - Number(year) : Number(year);
+  const digits = String(Math.abs(counted)).padStart(4, '0');
+  const shown = counted < 0 ? `-${digits}` : counted > 9999 ? `+${digits}` : digits;
+  return `${shown}-${month}-${day}T${hours}:${minutes}:${seconds}.${fraction.padEnd(6, '0')}Z`;
+}
+
+/** `10:34:56.789012Z`: the time in UTC. The zone that it had is lost. */
+export function zonedTimeIso(text: string): string {
+  const [, sign = '+', hours = '0', minutes = '0', seconds = '0'] =
+    /([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?$/.exec(text) ?? [];
+  const offset = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1_000_000;
+  const day = 86_400_000_000;
+  const shifted = parseClock(text) + (sign === '-' ? offset : -offset);
+  const [clock = '', fraction = ''] = timeText(((shifted % day) + day) % day).split('.');
+  return `${clock}.${fraction.padEnd(6, '0')}Z`;
 }

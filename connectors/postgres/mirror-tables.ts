@@ -55,7 +55,7 @@ function mirrorColumns(
       lacking.push(`${name} (generated columns are not replicated)`);
     } else {
       const { type: sourceType, mirrorType: type, baseType, baseKind } = found;
-      const standsFor = type === baseType ? {} : { baseType, baseKind };
+      const standsFor = type === sourceType ? {} : { baseType, baseKind };
       columns.push({ name, type, sourceType, inKey: key.includes(name), ...standsFor });
     }
   }
