@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { Bench } from './bench.ts';
 import { describeMachine, describeServer } from './machine.ts';
 import { measureBackfill } from './measure-backfill.ts';
+import { measureDecode } from './measure-decode.ts';
 import { measureDerive } from './measure-derive.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureLoad } from './measure-load.ts';
@@ -33,6 +34,7 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Measured>>> = 
   native: measureNative,
   recovery: measureRecovery,
   soak: measureSoak,
+  decode: measureDecode,
 };
 /** These start from what a backfill leaves. */
 const AFTER_BACKFILL: readonly Section[] = [

@@ -13,6 +13,7 @@ export const SECTIONS = [
   'native',
   'recovery',
   'soak',
+  'decode',
 ] as const;
 export type Section = (typeof SECTIONS)[number];
 
