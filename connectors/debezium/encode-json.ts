@@ -8,11 +8,24 @@ export function jsonOf(value: unknown): string {
   }
   if (typeof value === 'bigint' || typeof value === 'boolean') return String(value);
   if (Array.isArray(value)) return `[${value.map(jsonOf).join(',')}]`;
-  return jsonObject(Object.entries(value));
+  let text = '';
+  for (const name of Object.keys(value)) {
+    const field = (value as Readonly<Record<string, unknown>>)[name];
+    text += `${text === '' ? '' : ','}${quotedName(name)}:${jsonOf(field)}`;
+  }
+  return `{${text}}`;
 }
 
-export function jsonObject(fields: Iterable<readonly [string, unknown]>): string {
-  return `{${Array.from(fields, ([name, value]) => `${JSON.stringify(name)}:${jsonOf(value)}`).join(',')}}`;
+/** Names are few, and come with every message. */
+const quotedNames = new Map<string, string>();
+
+function quotedName(name: string): string {
+  let quoted = quotedNames.get(name);
+  if (quoted === undefined) {
+    quoted = JSON.stringify(name);
+    quotedNames.set(name, quoted);
+  }
+  return quoted;
 }
 
 const CONTROL = /[\u0000-\u001f]/;

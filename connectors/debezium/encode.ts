@@ -144,6 +144,8 @@ class TableEncoder {
   readonly #writers: readonly ColumnWriter[];
   readonly #format: Format;
   readonly #options: EncoderOptions;
+  /** Of the columns, as the format has them. */
+  readonly #names: readonly string[];
   #committedAt: string | null = null;
   #committedMicros: number | null = null;
 
@@ -159,6 +161,8 @@ class TableEncoder {
     this.#writers = writers;
     this.#format = format;
     this.#options = options;
+    const isAvro = options.registry !== null;
+    this.#names = writers.map(({ name }) => (isAvro ? avroName(name) : name));
   }
 
   encode(event: ChangeEvent, context: EncodeContext): EncodedMessage[] {
@@ -218,12 +222,16 @@ class TableEncoder {
     cells: readonly Cell[],
     count: number,
   ): { readonly fields: Fields; readonly beside: Readonly<Record<string, string>> } {
-    const isAvro = this.#options.registry !== null;
     const fields: Record<string, unknown> = {};
     let exact: Record<string, string | null | false> | null = null;
-    for (const [i, writer] of this.#writers.entries()) {
-      const written = i < count ? writer.write(cells[i]) : { value: null };
-      fields[isAvro ? avroName(writer.name) : writer.name] = written.value;
+    for (let i = 0; i < this.#writers.length; i++) {
+      const writer = this.#writers[i] as ColumnWriter;
+      if (i >= count) {
+        fields[this.#names[i] ?? ''] = null;
+        continue;
+      }
+      const written = writer.write(cells[i]);
+      fields[this.#names[i] ?? ''] = written.value;
       if (written.exact !== undefined) (exact ??= {})[writer.name] = written.exact;
     }
     return { fields, beside: exact === null ? {} : { [EXACT_HEADER]: JSON.stringify(exact) } };

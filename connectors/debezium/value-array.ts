@@ -18,8 +18,12 @@ const NOT_AS_ARRAY: ReadonlySet<string> = new Set([
   ...['interval', 'money', 'name', 'xml', 'point', 'bit', 'bit varying', 'hstore'],
 ]);
 
-/** Before the calendar's reform JDBC's classes count days in another way. */
+/**
+ * Before the calendar's reform JDBC's classes count days in another way; behind these years stands
+ * what they make of infinity.
+ */
 const REFORM_YEAR = 1583;
+const LAST_YEAR = 9999;
 const ERA = /^(\d+)-.*?( BC)?$/;
 
 /** What a JVM prints of an array that nobody unpacked: of several dimensions. */
@@ -49,7 +53,7 @@ export function arrayReader(column: ColumnType, readElement: Reader): Reader {
     if (typeof value === 'string' && JAVA_OBJECT.test(value)) return NOT_CARRIED;
     const read = readElement(value);
     if (typeof read !== 'string') return read ?? NOT_CARRIED;
-    if (isDated && !isAfterReform(read)) return NOT_CARRIED;
+    if (isDated && !isPlainYear(read)) return NOT_CARRIED;
     return quoted(read);
   }
 
@@ -90,9 +94,11 @@ function isUnavailable(values: readonly unknown[]): boolean {
   );
 }
 
-function isAfterReform(text: string): boolean {
+function isPlainYear(text: string): boolean {
   const match = ERA.exec(text);
-  return match !== null && match[2] === undefined && Number(match[1]) >= REFORM_YEAR;
+  if (match === null || match[2] !== undefined) return false;
+  const year = Number(match[1]);
+  return year >= REFORM_YEAR && year <= LAST_YEAR;
 }
 
 const SPECIAL = /["\\{},\s]/;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { DebeziumDecoder, type DecoderOptions } from '../../connectors/debezium/decode.ts';
 import { OLD_KEY_HEADER, type RawMessage } from '../../connectors/debezium/message.ts';
-import { EXACT_MODES } from '../../connectors/debezium/value-modes.ts';
+import { EXACT_MODES, lossyModes } from '../../connectors/debezium/value-modes.ts';
 import type { MirrorColumn, MirrorTable } from '../../core/mirror-table.ts';
 import type { Lsn } from '../../core/version.ts';
 
@@ -200,6 +200,52 @@ test.each<[string, RawMessage, string]>([
   expect(text).toMatch(/^table note: /);
   expect(text).toContain(expected);
   expect(text).not.toContain(SECRET);
+});
+
+const LISTS: MirrorTable = {
+  ...{ name: 'lists', schema: 'public', relation: 'lists', keyLength: 1 },
+  columns: [
+    ...[column('id', 'bigint', true), column('days', 'date[]'), column('texts', 'text[]')],
+    ...[column('exact', 'numeric[]'), column('grid', 'integer[]')],
+  ],
+};
+
+test.each<[string, object, object]>([
+  ['days of our time', { days: [19_782, null] }, { days: '{2024-02-29,NULL}' }],
+  // What Debezium 3.7 makes of infinity in an array: a day of the year 1,705,491.
+  ['infinity among days', { days: [622_191_232] }, { days: undefined }],
+  ['days before the reform', { days: [-160_000] }, { days: undefined }],
+  ['several dimensions of numbers', { grid: [null, null] }, { grid: undefined }],
+  ['several dimensions of texts', { texts: ['[Ljava.lang.String;@1f2e'] }, { texts: undefined }],
+  ['a large list that was left alone', { texts: ['__debezium_unavailable_value'] }, {}],
+  ['null, which may be NaN', { exact: null }, { exact: undefined }],
+  ['null, which is null', { texts: null }, { texts: null }],
+])('%s in an array: what is not carried is read again', (what, given, expected) => {
+  const usual = { days: [], texts: [], exact: ['1.0'], grid: [] };
+  const raw = { ...written('u', { id: 1, ...usual, ...given }), topic: 'p.public.lists' };
+  const event = eventOf(decoderWith({ tables: [LISTS] }), raw);
+  const cells = event !== null && 'row' in event ? event.row.slice(1) : [];
+  const row = { days: '{}', texts: '{}', exact: '{1.0}', grid: '{}', ...expected };
+  if (what.includes('left alone')) Object.assign(row, { texts: undefined });
+  expect(cells).toEqual(Object.values(row));
+  const isLost = Object.values(expected).includes(undefined);
+  expect(event).toMatchObject(isLost ? { mustRead: true } : {});
+  if (!isLost) expect(event).not.toHaveProperty('mustRead');
+});
+
+test('the settings that lose values are named, with what is right', () => {
+  expect(lossyModes(EXACT_MODES)).toEqual([]);
+  const lossy = {
+    decimal: 'double',
+    time: 'connect',
+    interval: 'numeric',
+    unknown: false,
+  } as const;
+  const settings = lossyModes({ ...EXACT_MODES, ...lossy }).map(({ setting }) => setting);
+  expect(settings).toEqual([
+    ...['decimal.handling.mode', 'time.precision.mode', 'interval.handling.mode'],
+    'include.unknown.datatypes',
+  ]);
 });
 
 test('a topic of two tables is refused', () => {
