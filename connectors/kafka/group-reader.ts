@@ -239,14 +239,15 @@ export class GroupReader {
     }
   }
 
-  #arrived({ batch, resolveOffset, isStale }: EachBatchPayload): void {
+  #arrived(payload: EachBatchPayload): void {
+    const { batch } = payload;
     const queue = this.queue(batch.topic, batch.partition);
     // Not ours any more, or fetched before the place to read from was known or changed.
-    if (queue === undefined || !queue.isPlaced || isStale()) return;
+    if (queue === undefined || !queue.isPlaced || payload.isStale()) return;
     const last = batch.lastOffset();
     const verdict = queue.accept(fetchedFrom(batch), batch.messages, BigInt(last) + 1n);
     if (verdict === 'taken') {
-      resolveOffset(last);
+      payload.resolveOffset(last);
       this.#misplaced = 0;
       this.bell.ring();
       this.#steerFlow();

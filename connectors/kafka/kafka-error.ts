@@ -9,7 +9,6 @@ type Cause = {
   readonly name: string;
   readonly code: string;
   readonly type: string;
-  readonly message: string;
   readonly retriable: boolean;
 };
 
@@ -46,18 +45,14 @@ function isRefusal(cause: Cause): boolean {
 
 /** kafkajs wraps: what gave up names what failed last as its cause. */
 function rootCause(error: unknown): Cause {
-  const found = error as Partial<Cause> & { readonly cause?: unknown; readonly errors?: unknown };
-  const inner = found?.cause ?? (Array.isArray(found?.errors) ? found.errors[0] : undefined);
+  const found = (error ?? {}) as Readonly<Record<string, unknown>>;
+  const { cause: wrapped, errors } = found;
+  const inner: unknown = wrapped ?? (Array.isArray(errors) ? errors.at(0) : undefined);
   if (inner instanceof Error) {
     const cause = rootCause(inner);
     if (cause.type !== '' || cause.code !== '') return cause;
   }
-  const { name, code, type, message, retriable } = found ?? {};
-  return {
-    name: String(name ?? 'unknown'),
-    code: typeof code === 'string' ? code : '',
-    type: String(type ?? ''),
-    message: String(message ?? ''),
-    retriable: retriable === true,
-  };
+  const text = (name: string) => (typeof found[name] === 'string' ? found[name] : '');
+  const name = text('name') || 'unknown';
+  return { name, code: text('code'), type: text('type'), retriable: found['retriable'] === true };
 }
