@@ -2,6 +2,8 @@ import { TandemError, type ErrorDetails } from '../../core/errors.ts';
 
 /** What the broker answers that waiting does not mend, and a person can. */
 const REFUSED = /AUTHORIZATION|AUTHENTICATION|SASL|POLICY_VIOLATION|INVALID_|UNSUPPORTED|TOO_LARGE/;
+/** Not the broker's: kafkajs, or we. */
+const DEFECT = /^(Type|Range|Reference|Syntax)Error$/;
 const TLS_FAILURE = /CERT|^ERR_TLS|^ERR_SSL|SELF_SIGNED|UNABLE_TO_/;
 
 /** The parts of a kafkajs error that say what it is; its classes are not all exported. */
@@ -16,7 +18,7 @@ type Cause = {
  * Names a failure of a call to Kafka. `what` says what was tried.
  *
  * @returns `KAFKA_UNREACHABLE` where another attempt may succeed, `KAFKA_REFUSED` where it will not,
- *   `TOPIC_MISSING`, `TLS_REFUSED`; an error that has its name already stays as it is
+ *   `TOPIC_MISSING`, `TLS_REFUSED`, `PROTOCOL_VIOLATION` for a defect; an error that has its name already stays as it is
  */
 export function kafkaError(error: unknown, what: string, details: ErrorDetails = {}): TandemError {
   if (error instanceof TandemError) return error;
@@ -33,6 +35,8 @@ export function kafkaError(error: unknown, what: string, details: ErrorDetails =
     );
   }
   const reason = cause.type || cause.code || cause.name;
+  if (DEFECT.test(cause.name))
+    return new TandemError('PROTOCOL_VIOLATION', { ...facts, reason }, error);
   if (isRefusal(cause)) return new TandemError('KAFKA_REFUSED', { ...facts, reason }, error);
   return new TandemError('KAFKA_UNREACHABLE', { ...facts, reason }, error);
 }
@@ -50,7 +54,7 @@ function rootCause(error: unknown): Cause {
   const inner: unknown = wrapped ?? (Array.isArray(errors) ? errors.at(0) : undefined);
   if (inner instanceof Error) {
     const cause = rootCause(inner);
-    if (cause.type !== '' || cause.code !== '') return cause;
+    if (cause.type !== '' || cause.code !== '' || DEFECT.test(cause.name)) return cause;
   }
   const text = (name: string) => (typeof found[name] === 'string' ? found[name] : '');
   const name = text('name') || 'unknown';

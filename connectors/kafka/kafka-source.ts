@@ -33,6 +33,10 @@ export type KafkaSourceOptions = {
    * may have gone before a partition was read for the first time.
    */
   readonly heldUntil: Lsn;
+  /** By table: what was committed before is left out, because it joins the stream there. */
+  readonly joinsAt?: ReadonlyMap<string, Lsn>;
+  /** Told of every heartbeat as soon as it is read, which is before its batch is committed. */
+  readonly sawHeartbeat?: (heartbeat: Heartbeat) => void;
   readonly observer: Observer;
   readonly timing?: Partial<GroupTiming>;
 };
@@ -131,7 +135,7 @@ export class KafkaSource implements ChangeSource {
       switch (decoded.kind) {
         case 'change':
           this.#prove(reader, message, decoded.event);
-          events.push(decoded.event);
+          if (this.#isOfStream(decoded.event)) events.push(decoded.event);
           break;
         case 'heartbeat':
           sentAtMs = Math.max(decoded.sentAtMs, sentAtMs ?? 0);
@@ -149,7 +153,13 @@ export class KafkaSource implements ChangeSource {
       }
     }
     const heartbeat = sentAtMs === null ? null : { sentAtMs };
+    if (heartbeat !== null) this.#options.sawHeartbeat?.(heartbeat);
     return { events: inOrder(events), heartbeat, letters };
+  }
+
+  #isOfStream({ table, version }: ChangeEvent): boolean {
+    const joins = this.#options.joinsAt?.get(table.name);
+    return joins === undefined || version.commitLsn >= joins;
   }
 
   /** The first change of a partition whose beginning has gone: was all that has gone too old? */
