@@ -97,7 +97,7 @@ export const ERROR_POLICY = {
   },
   KAFKA_UNREACHABLE: {
     retry: 'timed',
-    hint: 'Check KAFKA_BROKERS, network and TLS settings, and that the brokers are up.',
+    hint: 'Check KAFKA_BROKERS, network and TLS settings, and that the brokers are up. KafkaJSGroupCoordinatorNotFound may also mean that the user may not read the group.',
   },
   KAFKA_REFUSED: {
     retry: 'manual',
@@ -105,7 +105,7 @@ export const ERROR_POLICY = {
   },
   TOPIC_MISSING: {
     retry: 'manual',
-    hint: 'These topics are not there, or this user may not see them. `tandem connector deploy` and `tandem relay` make them; one that was deleted has taken changes with it: run `tandem setup --reread-log`.',
+    hint: 'These topics are not there, or this user may not see them. `tandem connector deploy` makes them, and so does the relay; one that was deleted has taken changes with it: run `tandem setup --reread-log`.',
   },
   TOPIC_NAME: {
     retry: 'manual',

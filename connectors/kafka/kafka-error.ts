@@ -1,7 +1,9 @@
-import { TandemError, type ErrorDetails } from '../../core/errors.ts';
+import { TandemError, type ErrorCode, type ErrorDetails } from '../../core/errors.ts';
 
 /** What the broker answers that waiting does not mend, and a person can. */
 const REFUSED = /AUTHORIZATION|AUTHENTICATION|SASL|POLICY_VIOLATION|INVALID_|UNSUPPORTED|TOO_LARGE/;
+/** Classes of kafkajs that say the same. */
+const REFUSING = /SASLAuthentication|NotImplemented|UnsupportedMagic|DoesNotSupport/;
 /** Not the broker's: kafkajs, or we. */
 const DEFECT = /^(Type|Range|Reference|Syntax)Error$/;
 const TLS_FAILURE = /CERT|^ERR_TLS|^ERR_SSL|SELF_SIGNED|UNABLE_TO_/;
@@ -18,7 +20,8 @@ type Cause = {
  * Names a failure of a call to Kafka. `what` says what was tried.
  *
  * @returns `KAFKA_UNREACHABLE` where another attempt may succeed, `KAFKA_REFUSED` where it will not,
- *   `TOPIC_MISSING`, `TLS_REFUSED`, `PROTOCOL_VIOLATION` for a defect; an error that has its name already stays as it is
+ *   `TOPIC_MISSING`, `TLS_REFUSED`, `PROTOCOL_VIOLATION` for a defect; an error that has its name
+ *   already stays as it is
  */
 export function kafkaError(error: unknown, what: string, details: ErrorDetails = {}): TandemError {
   if (error instanceof TandemError) return error;
@@ -35,16 +38,16 @@ export function kafkaError(error: unknown, what: string, details: ErrorDetails =
     );
   }
   const reason = cause.type || cause.code || cause.name;
-  if (DEFECT.test(cause.name))
-    return new TandemError('PROTOCOL_VIOLATION', { ...facts, reason }, error);
-  if (isRefusal(cause)) return new TandemError('KAFKA_REFUSED', { ...facts, reason }, error);
-  return new TandemError('KAFKA_UNREACHABLE', { ...facts, reason }, error);
+  return new TandemError(codeOf(cause), { ...facts, reason }, error);
+}
+
+function codeOf(cause: Cause): ErrorCode {
+  if (DEFECT.test(cause.name)) return 'PROTOCOL_VIOLATION';
+  return isRefusal(cause) ? 'KAFKA_REFUSED' : 'KAFKA_UNREACHABLE';
 }
 
 function isRefusal(cause: Cause): boolean {
-  if (/SASLAuthentication|NotImplemented|UnsupportedMagic|DoesNotSupport/.test(cause.name))
-    return true;
-  return !cause.retriable && REFUSED.test(cause.type);
+  return REFUSING.test(cause.name) || (!cause.retriable && REFUSED.test(cause.type));
 }
 
 /** kafkajs wraps: what gave up names what failed last as its cause. */
