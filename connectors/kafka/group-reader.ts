@@ -39,6 +39,8 @@ export type GroupReaderOptions = {
   readonly kafka: Kafka;
   readonly groupId: string;
   readonly topics: readonly string[];
+  /** Topics that may begin anywhere: see `judgeLog`. */
+  readonly mayBeginLate: (topic: string) => boolean;
   readonly positions: LogPositions;
   readonly observer: Observer;
   readonly timing: GroupTiming;
@@ -210,7 +212,7 @@ export class GroupReader {
     if (this.#isClosed) return;
     const placing = ++this.#placing;
     this.#isPlacing = true;
-    const { positions, topics } = this.#options;
+    const { positions, topics, mayBeginLate } = this.#options;
     const queues = [...this.#queues.values()];
     this.#setPaused(queues, true, 'always');
     try {
@@ -227,12 +229,16 @@ export class GroupReader {
         const { topic, partition, name } = queue;
         const { next } = queue.end;
         const isKnown = known !== undefined || next > 0n;
-        const verdict = judgeLog({ topic, partition, next, isKnown }, ends.get(name));
+        const verdict = judgeLog(
+          { topic, partition, next, isKnown, mayBeginLate: mayBeginLate(topic) },
+          ends.get(name),
+        );
         queue.isUnproven ||= verdict === 'unproven';
         const offset = queue.place(ends.get(name)?.low ?? 0n).toString();
         this.#consumer.seek({ topic, partition, offset });
       }
       this.#isPlacing = false;
+      this.bell.ring(); // a place that was found may be worth noting
       this.#steerFlow();
     } catch (error) {
       if (placing === this.#placing) this.#fail(error, 'find the place in the log');

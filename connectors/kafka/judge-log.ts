@@ -8,6 +8,8 @@ export type Expected = {
   readonly next: bigint;
   /** False: the target has never had anything of it. */
   readonly isKnown: boolean;
+  /** Nothing is lost where the log is empty: the table joins the stream later, or it has no table. */
+  readonly mayBeginLate: boolean;
 };
 
 /**
@@ -18,7 +20,7 @@ export type Expected = {
  *   first that is left will tell
  */
 export function judgeLog(expected: Expected, ends: LogEnds | undefined): 'sound' | 'unproven' {
-  const { topic, partition, next, isKnown } = expected;
+  const { topic, partition, next, isKnown, mayBeginLate } = expected;
   const place = { topic, partition, expected: next };
   if (ends === undefined) {
     // A partition that is new; the metadata of one of two questions came before it.
@@ -29,6 +31,7 @@ export function judgeLog(expected: Expected, ends: LogEnds | undefined): 'sound'
   if (ends.high < next) throw new TandemError('LOG_RECREATED', { ...place, end: ends.high });
   if (ends.low <= next) return 'sound';
   const isEmpty = ends.low === ends.high;
+  if (!isKnown && isEmpty && mayBeginLate) return 'sound';
   if (isKnown || isEmpty) throw new TandemError('LOG_EXPIRED', { ...place, first: ends.low });
   return 'unproven';
 }

@@ -75,14 +75,15 @@ export class KafkaSource implements ChangeSource {
    */
   async *batches(_after: Position, options: BatchOptions): AsyncGenerator<Batch, void> {
     const { signal, maxBytes } = options;
-    const { kafka, groupId, tables, messageTopic, positions, observer, timing } = this.#options;
+    const { kafka, groupId, tables, messageTopic, positions, observer } = this.#options;
     const reader = new GroupReader({
       kafka,
       groupId,
       topics: [...tables.keys(), messageTopic],
+      mayBeginLate: (topic) => topic === messageTopic || this.#joinOf(tables.get(topic)) !== null,
       positions,
       observer,
-      timing: { ...DEFAULT_TIMING, ...timing },
+      timing: { ...DEFAULT_TIMING, ...this.#options.timing },
       maxBytes,
     });
     const ring = () => reader.bell.ring();
@@ -158,15 +159,22 @@ export class KafkaSource implements ChangeSource {
   }
 
   #isOfStream({ table, version }: ChangeEvent): boolean {
-    const joins = this.#options.joinsAt?.get(table.name);
-    return joins === undefined || version.commitLsn >= joins;
+    const joins = this.#joinOf(table);
+    return joins === null || version.commitLsn >= joins;
+  }
+
+  #joinOf(table: Pick<MirrorTable, 'name'> | undefined): Lsn | null {
+    return (table && this.#options.joinsAt?.get(table.name)) ?? null;
   }
 
   /** The first change of a partition whose beginning has gone: was all that has gone too old? */
   #prove(reader: GroupReader, { topic, partition, offset }: RawMessage, event: ChangeEvent): void {
     const queue = reader.queue(topic, partition);
     if (queue === undefined || !queue.isUnproven) return;
-    if (event.version.commitLsn > this.#options.heldUntil) {
+    const { heldUntil } = this.#options;
+    const joins = this.#joinOf(event.table);
+    const held = joins !== null && joins > heldUntil ? joins : heldUntil;
+    if (event.version.commitLsn > held) {
       throw new TandemError('LOG_EXPIRED', { topic, partition, expected: 0n, first: offset });
     }
     queue.isUnproven = false;

@@ -95,7 +95,10 @@ export class PartitionQueue {
    */
   place(low: bigint): bigint {
     if (this.#end < low) {
-      this.#end = low; // its caller has judged that nothing is lost by it
+      // Its caller has judged that nothing is lost by it, or that the next message will tell. Where
+      // nothing is to be told, the target notes it: what is deleted later is another matter.
+      if (this.isUnproven) this.#end = low;
+      else this.#append([], low);
       this.#endTimestampMs = null;
     }
     const canCompare = this.#endTimestampMs !== null && this.#end > low;

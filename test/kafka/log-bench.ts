@@ -169,6 +169,9 @@ export class TestLog implements AsyncDisposable {
       positions,
       deadLetters: more.deadLetters ?? new DeadLetters(this.kafka, this.deadLetters),
       heldUntil: BigInt(more.heldUntil ?? 0) as Lsn,
+      ...(more.joinsAt === undefined
+        ? {}
+        : { joinsAt: new Map([[NOTE.name, BigInt(more.joinsAt) as Lsn]]) }),
       observer: more.observer ?? SILENT,
       timing: HASTY,
     });
@@ -192,6 +195,7 @@ export type SourceOptions = {
   readonly groupId?: string;
   readonly deadLetters?: DeadLetters;
   readonly heldUntil?: number;
+  readonly joinsAt?: number;
   readonly observer?: Observer;
 };
 

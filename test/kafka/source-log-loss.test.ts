@@ -110,6 +110,31 @@ test('and nothing that was not', async () => {
   expect(target.ids).toEqual([]);
 });
 
+test('a table that joins the stream later leaves out what was before, there or gone', async () => {
+  await using log = await TestLog.open(bootstrap, 1);
+  const target = new MemoryTarget();
+  await log.write(notes(1, 20));
+  await expire(log, 10);
+  const reading = consumer(log.source(target, { joinsAt: 15 }), target);
+  await reading.until('the rest', () => target.ids.length >= 6);
+  await reading.stop();
+  expect(target.ids).toEqual([15, 16, 17, 18, 19, 20]);
+});
+
+test('and where nothing is left, its place is noted', async () => {
+  await using log = await TestLog.open(bootstrap, 1);
+  const target = new MemoryTarget();
+  await log.write(notes(1, 20));
+  await expire(log, 20);
+  const reading = consumer(log.source(target, { joinsAt: 30 }), target);
+  const next = () => target.partitions.get(`${log.topic}/0`)?.next;
+  await reading.until('its place', () => next() === 20n);
+  await log.write(notes(31, 1));
+  await reading.until('the note', () => target.ids.length === 1);
+  await reading.stop();
+  expect(target.ids).toEqual([31]);
+});
+
 test('a topic that was made anew is told, when it is shorter', async () => {
   await using log = await TestLog.open(bootstrap, 1);
   const target = await fed(log, 10);

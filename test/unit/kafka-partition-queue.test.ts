@@ -84,9 +84,16 @@ test('placed again, it keeps what is waiting and compares its last message', () 
 });
 
 test('a partition whose beginning has gone is moved from 0, so that the target can tell', () => {
-  const queue = queueAt(0, { low: 10 });
-  queue.accept(10n, [message(10)], 11n);
-  expect(steps([queue])).toEqual([[0, 11, 10]]);
+  const unproven = new PartitionQueue('t', 0);
+  unproven.begin({ next: 0n, timestampMs: null });
+  unproven.isUnproven = true;
+  unproven.place(10n);
+  expect(steps([unproven])).toEqual([]);
+  unproven.accept(10n, [message(10)], 11n);
+  expect(steps([unproven])).toEqual([[0, 11, 10]]);
+
+  const proven = queueAt(0, { low: 10 });
+  expect(steps([proven])).toEqual([[0, 10, null]]);
 });
 
 test('several partitions are taken from by the time of their messages, each in its order', () => {

@@ -55,11 +55,17 @@ test.each([
 ] as const)('the log is judged: %s', (_, next, isKnown, ends, verdict) => {
   let found: string;
   try {
-    found = judgeLog({ ...place, next, isKnown }, ends);
+    found = judgeLog({ ...place, next, isKnown, mayBeginLate: false }, ends);
   } catch (error) {
     found = (error as TandemError).code;
   }
   expect(found).toBe(verdict);
+});
+
+test('an empty log of a table that joins the stream later has lost nothing', () => {
+  const late = { ...place, next: 0n, isKnown: false, mayBeginLate: true };
+  expect(judgeLog(late, { low: 5n, high: 5n })).toBe('sound');
+  expect(judgeLog(late, { low: 5n, high: 6n })).toBe('unproven');
 });
 
 test('the cluster is judged by its id, once the target knows it', () => {
