@@ -203,7 +203,7 @@ export class GroupReader {
     this.#queues = queues;
     this.#memberId = memberId;
     this.#offsets.keepOnly(new Set(queues.keys()));
-    this.#options.observer.event('kafka.assigned', { partitions: queues.size }, 'debug');
+    this.#options.observer.event('kafka.assigned', { partitions: queues.size });
     void this.#place();
   }
 
