@@ -23,8 +23,8 @@ export type KafkaSourceOptions = {
   readonly groupId: string;
   /** By topic: whose changes it carries. */
   readonly tables: ReadonlyMap<string, Pick<MirrorTable, 'name'>>;
-  /** Where the source's heartbeats come by. */
-  readonly messageTopic: string;
+  /** Where the source's heartbeats come by; null: another group reads them. */
+  readonly messageTopic: string | null;
   readonly decoder: MessageDecoder;
   readonly positions: LogPositions;
   readonly deadLetters: DeadLetterBox;
@@ -79,7 +79,7 @@ export class KafkaSource implements ChangeSource {
     const reader = new GroupReader({
       kafka,
       groupId,
-      topics: [...tables.keys(), messageTopic],
+      topics: messageTopic === null ? [...tables.keys()] : [...tables.keys(), messageTopic],
       mayBeginLate: (topic) => topic === messageTopic || this.#joinOf(tables.get(topic)) !== null,
       positions,
       observer,

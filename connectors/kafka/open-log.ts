@@ -1,11 +1,12 @@
 import type { Admin } from 'kafkajs';
+import type { MirrorTable } from '../../core/mirror-table.ts';
 import { kafkaClient, type KafkaAccess } from './client.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { kafkaError } from './kafka-error.ts';
 import { KafkaSource, type KafkaSourceOptions } from './kafka-source.ts';
-import { readClusterId, readLogEnds, requireTopics } from './log-ends.ts';
-import { deadLetterTopic, messageTopic, tableTopics } from './topics.ts';
-import type { MirrorTable } from '../../core/mirror-table.ts';
+import { readClusterId, readLogEnds } from './log-ends.ts';
+import { createMissing, deadLetterTopic, messageTopic, tableTopics } from './topics.ts';
+import { wantedTopics, type TopicSettings } from './wanted-topics.ts';
 
 export type LogOptions = Pick<
   KafkaSourceOptions,
@@ -19,9 +20,14 @@ export type LogOptions = Pick<
   | 'timing'
 > & {
   readonly access: KafkaAccess;
-  readonly prefix: string;
-  readonly tables: readonly MirrorTable[];
+  readonly topics: TopicSettings;
+  /** All of the stream. */
+  readonly tables: readonly TopicTable[];
+  /** Names of those whose topics are read here; null: of all. Others are read by other groups. */
+  readonly share: ReadonlySet<string> | null;
 };
+
+type TopicTable = Pick<MirrorTable, 'name' | 'schema' | 'relation'>;
 
 /** A stream's topics, opened: what a session of the stream needs of them. */
 export type OpenLog = {
@@ -33,28 +39,36 @@ export type OpenLog = {
 };
 
 /**
- * Connects to the cluster and sees that all topics of the stream are there. The group is joined by
- * the source, when its batches are asked for.
+ * Connects to the cluster and makes the topics that are not there yet, as whoever publishes does. The
+ * group is joined by the source, when its batches are asked for.
  *
  * @throws TandemError `KAFKA_UNREACHABLE`, `KAFKA_REFUSED`, `TLS_REFUSED`, `TOPIC_MISSING`,
  *   `TOPIC_NAME`
  */
 export async function openLog(options: LogOptions): Promise<OpenLog> {
-  const { access, prefix, tables, observer } = options;
+  const { access, tables, share, observer } = options;
+  const { prefix } = options.topics;
   const byTopic = tableTopics(prefix, tables);
   const topics = [...byTopic.keys(), messageTopic(prefix)];
+  const mine = new Map([...byTopic].filter(([, { name }]) => share?.has(name) ?? true));
   const kafka = kafkaClient(access, observer);
   const admin = kafka.admin();
   try {
     await connected(admin);
-    await requireTopics(admin, [...topics, deadLetterTopic(prefix)]);
+    const needed = new Set([...topics, deadLetterTopic(prefix)]);
+    const wanted = wantedTopics(options.topics, tables);
+    await createMissing(
+      admin,
+      wanted.filter(({ name }) => needed.has(name)),
+    );
     const clusterId = await readClusterId(admin);
     const deadLetters = new DeadLetters(kafka, deadLetterTopic(prefix));
     const source = new KafkaSource({
       ...options,
       kafka,
-      tables: byTopic,
-      messageTopic: messageTopic(prefix),
+      tables: mine,
+      // A partition belongs to one group: heartbeats come to the one that reads the first table.
+      messageTopic: isFirst(byTopic, mine) ? messageTopic(prefix) : null,
       deadLetters,
     });
     const ends = async () => {
@@ -69,6 +83,11 @@ export async function openLog(options: LogOptions): Promise<OpenLog> {
     await admin.disconnect().catch(() => undefined);
     throw error;
   }
+}
+
+function isFirst(all: ReadonlyMap<string, unknown>, mine: ReadonlyMap<string, unknown>): boolean {
+  const [first] = all.keys();
+  return first !== undefined && mine.has(first);
 }
 
 async function connected(admin: Admin): Promise<void> {

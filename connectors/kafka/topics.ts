@@ -2,6 +2,7 @@ import kafkajs, { type Admin, type ITopicMetadata } from 'kafkajs';
 import { TandemError } from '../../core/errors.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import { kafkaError } from './kafka-error.ts';
+import { requireTopics } from './log-ends.ts';
 
 const { ConfigResourceTypes } = kafkajs;
 
@@ -114,6 +115,28 @@ export async function ensureTopics(
     return { created: missing.map(({ name }) => name), differences };
   } catch (error) {
     throw kafkaError(error, 'create topics');
+  }
+}
+
+/**
+ * Creates the topics that are missing, and asks nothing else of the cluster: whoever only reads need
+ * not be allowed more.
+ *
+ * @throws TandemError `TOPIC_MISSING` where they are, and this user may not make them
+ */
+export async function createMissing(admin: Admin, wanted: readonly WantedTopic[]): Promise<void> {
+  try {
+    const present = new Set(await admin.listTopics());
+    const missing = wanted.filter(({ name }) => !present.has(name));
+    if (missing.length > 0) await create(admin, missing);
+  } catch (error) {
+    const named = kafkaError(error, 'create topics');
+    if (named.code === 'KAFKA_REFUSED')
+      await requireTopics(
+        admin,
+        wanted.map(({ name }) => name),
+      );
+    throw named;
   }
 }
 

@@ -69,8 +69,9 @@ async function allow(operation: 'READ' | 'DESCRIBE', resource: 'TOPIC' | 'GROUP'
 function options(given: Partial<LogOptions> = {}): LogOptions {
   return {
     access: access('tandem', 'tandem-secret'),
-    prefix: PREFIX,
+    topics: { prefix: PREFIX, partitions: 1, replication: 1, retentionMs: 86_400_000 },
     tables: [NOTE],
+    share: null,
     groupId: 'tandem-stream',
     decoder: new NoteDecoder(),
     positions: new MemoryTarget(),
