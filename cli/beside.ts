@@ -1,3 +1,4 @@
+import { alone } from '../backfill/alone.ts';
 import { awaitJoin, joinTables, type JoinContext } from '../backfill/join.ts';
 import { withBoth } from '../connectors/postgres/pair.ts';
 import { Doorbell } from '../core/doorbell.ts';
@@ -81,9 +82,11 @@ export class Beside {
       if (joinsAt == null) continue;
       const wasTruncated = (name: string) => records.get(name)?.cause === 'truncate';
       const keeps = keepsVanished(this.#context, wasTruncated);
+      const places = new Map([[table.name, joinsAt]]);
+      const work = (whole: AbortSignal) =>
+        joinTables(this.#joinContext(whole), [table], places, keeps);
       try {
-        const places = new Map([[table.name, joinsAt]]);
-        await joinTables(this.#joinContext(signal), [table], places, keeps);
+        if (!(await this.#unlessAnother(signal, work))) return;
       } catch (error) {
         if (signal.aborted || !(error instanceof TandemError) || error.retry === 'timed')
           throw error;
@@ -91,6 +94,27 @@ export class Beside {
       }
       this.#again.abort();
       return;
+    }
+  }
+
+  /**
+   * Does `work`, which one of those who share a stream does at a time. False: another one has begun;
+   * what it has done shows in the catalogues, and if it dies, one that opens its session anew goes on.
+   */
+  async #unlessAnother(
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<void>,
+  ): Promise<boolean> {
+    const { config, clock } = this.#context;
+    const { target, stream } = config;
+    try {
+      await alone({ target, stream, signal, work });
+      return true;
+    } catch (error) {
+      if (!(error instanceof TandemError) || error.code !== 'BACKFILL_RUNNING') throw error;
+      await clock.sleep(CHECK_MS, signal).catch(() => undefined);
+      if (!signal.aborted) this.#again.abort();
+      return false;
     }
   }
 

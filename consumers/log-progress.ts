@@ -1,11 +1,14 @@
 import type pg from 'pg';
 import {
   execute,
+  hasMarks,
   openClient,
   statementError,
+  textRows,
   type Database,
 } from '../connectors/postgres/connection.ts';
 import { readSlot } from '../connectors/postgres/slot.ts';
+import { notedWalEnd } from '../connectors/postgres/wal-position.ts';
 import type { Clock, Heartbeat, Observer, Position } from '../core/ports.ts';
 import { formatLsn, type Lsn } from '../core/version.ts';
 import { readPositions } from './topic-positions.ts';
@@ -84,6 +87,7 @@ export class LogProgress {
           }
           if (signal.aborted) return;
           await this.#note(to, milestone);
+          await this.#noteMoment(from, to);
           const until = clock.now() + SETTLED_MS;
           while (!signal.aborted && this.#heartbeat === null && clock.now() < until) {
             await clock.sleep(PENDING_MS, signal).catch(() => undefined);
@@ -109,6 +113,28 @@ export class LogProgress {
   async #isReached(target: pg.Client, { ends }: Milestone): Promise<boolean> {
     const { partitions } = await readPositions(target, this.#options.stream);
     return [...ends].every(([name, end]) => (partitions.get(name)?.next ?? 0n) >= end);
+  }
+
+  /**
+   * Once a minute: where the source's log ended by which time. The place is marked, so that whatever
+   * is committed later has a version behind it.
+   */
+  async #noteMoment(source: pg.Client, target: pg.Client): Promise<void> {
+    const { stream } = this.#options;
+    const [due] = await textRows(
+      target,
+      `select coalesce(noted_at < now() - interval '1 minute', true)
+       from tandem.position where stream = $1`,
+      [stream],
+    );
+    if (due?.[0] !== 't' || !hasMarks(source)) return;
+    const place = formatLsn(await notedWalEnd(source));
+    const [now] = await textRows(source, 'select clock_timestamp()');
+    await textRows(target, 'select tandem.note_moment($1, $2, $3)', [
+      stream,
+      now?.[0] ?? '',
+      place,
+    ]);
   }
 
   async #note(target: pg.Client, { confirmed, heartbeat }: Milestone): Promise<void> {
