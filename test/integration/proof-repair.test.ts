@@ -60,10 +60,12 @@ test(
     })();
     try {
       for (let round = 0; round < 5; round++) {
+        // Against all at once: row by row it could stand in the stream's way, and the stream in its.
+        const alone = 'lock table legacy.office in exclusive mode;';
         await bench.target(
-          `update legacy.office set name = 'x', _deleted = false where id % 3 = ${round % 3}`,
+          `${alone} update legacy.office set name = 'x', _deleted = false where id % 3 = ${round % 3}`,
         );
-        await bench.target('delete from legacy.office where id in (13, 17)');
+        await bench.target(`${alone} delete from legacy.office where id in (13, 17)`);
         await bench.work.run('verify', '--repair', '--table', 'office');
       }
     } finally {
