@@ -6,6 +6,8 @@ type Stamp = {
   readonly version: Version;
   /** Commit time on the source's clock, as timestamptz text; null for rows that were read. */
   readonly committedAt: string | null;
+  /** The source's number of its transaction, where it came from the source's log. */
+  readonly transactionId?: number;
 };
 
 /** A row as it is from this version on. `read` comes from a snapshot, not from the log. */

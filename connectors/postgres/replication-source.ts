@@ -13,7 +13,7 @@ import { BatchQueue } from './batch-queue.ts';
 import type { Database } from './connection.ts';
 import { Doorbell } from '../../core/doorbell.ts';
 import { MESSAGES_SINCE } from './heartbeat-message.ts';
-import { PgoutputDecoder } from './pgoutput/decode.ts';
+import { PgoutputDecoder, type Describe } from './pgoutput/decode.ts';
 import { ReplicationLink } from './replication-link.ts';
 import { watchPublication } from './publication-watch.ts';
 import { prepareStream } from './stream-start.ts';
@@ -26,6 +26,8 @@ export type PostgresSourceOptions = {
   readonly tables: readonly MirrorTable[];
   /** By table: where it joins the stream; its changes before are left out. Default: all are read. */
   readonly joinsAt?: ReadonlyMap<string, Lsn>;
+  /** Takes tables as the stream describes them. Default: what is mapped of them, and no more. */
+  readonly describe?: Describe;
   /** A mapped table was described anew: its definition has most likely changed. */
   readonly onDescribed?: (table: MirrorTable) => void;
   readonly observer: Observer;
@@ -137,7 +139,7 @@ export class PostgresSource implements ChangeSource {
     if (signal.aborted) return null;
     const byName = new Map(tables.map((table) => [`${table.schema}.${table.relation}`, table]));
     const reader = new TransactionReader({
-      decoder: new PgoutputDecoder(byName, start.types, this.#readFrom(after)),
+      decoder: new PgoutputDecoder(byName, start.types, this.#readFrom(after), this.#options.describe),
       queue: stream.queue,
       after,
       onRelation: (table, isFirst) => {

@@ -20,6 +20,7 @@ type OpenTransaction = {
   readonly commitLsn: Lsn;
   readonly committedAt: string;
   readonly committedAtMs: number;
+  readonly transactionId: number;
   /** The target has it already: it is read and thrown away. */
   readonly isOld: boolean;
 };
@@ -74,7 +75,7 @@ export class TransactionReader {
     }
   }
 
-  #begin({ commitLsn, committedAt }: BeginMessage): void {
+  #begin({ commitLsn, committedAt, transactionId }: BeginMessage): void {
     if (this.#open !== null) throw outOfOrder('a transaction begins inside another');
     // A position lies between two records: a commit record that starts before it also ends before.
     const isOld = commitLsn < this.#after;
@@ -82,6 +83,7 @@ export class TransactionReader {
       commitLsn,
       committedAt: timestampText(committedAt),
       committedAtMs: epochMs(committedAt),
+      transactionId,
       isOld,
     };
     if (!isOld) this.#queue.begin();
@@ -91,7 +93,7 @@ export class TransactionReader {
     const open = this.#open;
     if (open === null) throw outOfOrder('a change outside of a transaction');
     const version = { commitLsn: open.commitLsn, changeLsn: lsnOf(lsnText) };
-    return { version, committedAt: open.committedAt };
+    return { version, committedAt: open.committedAt, transactionId: open.transactionId };
   }
 
   #add(event: ChangeEvent, wireBytes: number): void {

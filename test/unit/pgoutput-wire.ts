@@ -99,7 +99,8 @@ export const message = {
 };
 
 function known(oid: number, internalName: string, name: string): [number, KnownType] {
-  return [oid, { name, internalName, isDomain: false, base: { oid, name, elementOid: 0 } }];
+  const base = { oid, name, elementOid: 0 };
+  return [oid, { name, internalName, isDomain: false, base, baseKind: 'b' }];
 }
 
 export const TYPES = new SourceTypes(

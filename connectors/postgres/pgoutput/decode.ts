@@ -7,6 +7,7 @@ import {
   type RelationPlan,
   type ResolveType,
   type WireColumn,
+  type WireRelation,
 } from './relation-plan.ts';
 import type { NamedType, SourceTypes } from './source-types.ts';
 import { hasTextForm } from './translate.ts';
@@ -39,6 +40,16 @@ export type TablesByName = ReadonlyMap<string, MirrorTable>;
 export type ReadFrom = ReadonlyMap<string, Lsn>;
 
 /**
+ * A mapped table as the stream describes it: for a reader that takes more of its columns than the
+ * mapping does. What it returns is the table of the changes that follow.
+ */
+export type Describe = (
+  table: MirrorTable,
+  wire: WireRelation,
+  resolve: ResolveType,
+) => MirrorTable;
+
+/**
  * Decodes pgoutput, protocol version 1 (PostgreSQL 10 and later): mapped columns of mapped tables,
  * and nothing else. Values are copied out of the message, which may be overwritten afterwards.
  * Keeps what the connection has said about relations, so each connection needs a decoder of its own.
@@ -47,6 +58,7 @@ export class PgoutputDecoder {
   readonly #tables: TablesByName;
   readonly #types: SourceTypes;
   readonly #from: ReadFrom;
+  readonly #describe: Describe;
   /** By relation OID; null for a relation that is not mapped, an error for one that does not fit. */
   readonly #plans = new Map<number, RelationPlan | TandemError | null>();
   /** Of Type messages: user-defined types that the catalogue may have lost since. */
@@ -55,9 +67,15 @@ export class PgoutputDecoder {
   /** Of the transaction that is being read. */
   #commitLsn: Lsn | null = null;
 
-  constructor(tables: TablesByName, types: SourceTypes, from: ReadFrom = new Map()) {
+  constructor(
+    tables: TablesByName,
+    types: SourceTypes,
+    from: ReadFrom = new Map(),
+    describe: Describe = (table) => table,
+  ) {
     this.#tables = tables;
     this.#from = from;
+    this.#describe = describe;
     this.#types = types;
   }
 
@@ -167,15 +185,17 @@ export class PgoutputDecoder {
       const name = wire.text();
       columns.push({ isFlagged, name, typeOid: wire.uint32(), typmod: wire.int32() });
     }
-    const table = this.#tables.get(`${schema}.${relation}`);
+    const mapped = this.#tables.get(`${schema}.${relation}`);
     const isFirst = !this.#plans.has(oid);
-    if (table === undefined) {
+    if (mapped === undefined) {
       this.#plans.set(oid, null);
       return SKIPPED;
     }
     const described = { schema, relation, replicaIdentity, columns };
+    let table = mapped;
     try {
       const nameOf: ResolveType = ({ typeOid, typmod }) => this.#nameOf(typeOid, typmod);
+      table = this.#describe(mapped, described, nameOf);
       this.#plans.set(oid, planRelation(table, described, nameOf));
     } catch (error) {
       // It is described once, and perhaps in a transaction that does not count: then its rows tell.
@@ -236,8 +256,7 @@ function begin(wire: WireReader): BeginMessage {
   const at = wire.offset;
   const committedAt = wire.int64();
   if (!hasTextForm(committedAt)) throw violation('commit time out of range', at);
-  wire.uint32(); // transaction id
-  return { kind: 'begin', commitLsn, committedAt };
+  return { kind: 'begin', commitLsn, committedAt, transactionId: wire.uint32() };
 }
 
 function commit(wire: WireReader): PgoutputMessage {

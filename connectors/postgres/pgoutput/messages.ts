@@ -10,6 +10,7 @@ export type BeginMessage = {
   /** Where the commit record starts: the `commitLsn` of all its changes. */
   readonly commitLsn: Lsn;
   readonly committedAt: PgMicros;
+  readonly transactionId: number;
 };
 
 export type CommitMessage = {

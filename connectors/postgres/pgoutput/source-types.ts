@@ -5,7 +5,14 @@ import { FIRST_USER_OID, mirrorType, type BaseType } from '../mirror-type.ts';
 import { formatType } from './type-names.ts';
 
 /** What a type is called, and what the mirror would use for it. */
-export type NamedType = { readonly name: string; readonly mirrorType: string };
+export type NamedType = {
+  readonly name: string;
+  readonly mirrorType: string;
+  /** The type below a domain, or the type itself; absent where the catalogue does not know it. */
+  readonly baseType?: string;
+  /** And its kind: `b` base, `e` enum, `c` composite, `r` range, `m` multirange. */
+  readonly baseKind?: string;
+};
 
 /** The types of the source as its catalogue has them: names for the OIDs on the wire. */
 export class SourceTypes {
@@ -26,12 +33,15 @@ export class SourceTypes {
   resolve(oid: number, typmod: number): NamedType | null {
     const known = this.#types.get(oid);
     if (known === undefined) return null;
-    if (known.isDomain) return { name: known.name, mirrorType: mirrorType(known.base) };
+    const { base, baseKind } = known;
+    if (known.isDomain) {
+      return { name: known.name, mirrorType: mirrorType(base), baseType: base.name, baseKind };
+    }
     const name =
       typmod === -1
         ? known.name
         : (this.#modified.get(`${oid}/${typmod}`) ?? formatType(oid, typmod) ?? known.name);
-    return { name, mirrorType: mirrorType({ ...known.base, name }) };
+    return { name, mirrorType: mirrorType({ ...base, name }), baseType: name, baseKind };
   }
 
   /** The printed name of a type that every server has, by its internal one: `int4` is `integer`. */
@@ -48,6 +58,8 @@ export type KnownType = {
   readonly isDomain: boolean;
   /** The type itself, or what a domain rests on. */
   readonly base: BaseType;
+  /** `pg_type.typtype` of that. */
+  readonly baseKind: string;
 };
 
 /** All types that a column may have; row types of tables are left out. */
@@ -63,7 +75,7 @@ const TYPES = `
   )
   select root, format_type(root, -1), root <> oid, oid, format_type(oid, typmod),
     case when typcategory = 'A' then typelem else 0 end,
-    (select typname from pg_type where oid = root)
+    (select typname from pg_type where oid = root), typtype
   from chain where typtype <> 'd'`;
 
 const MODIFIED = `
@@ -87,13 +99,14 @@ export async function readSourceTypes(
     ]);
     return new SourceTypes(
       new Map(
-        types.map(([root, name, isDomain, oid, baseName, element, typname]) => [
+        types.map(([root, name, isDomain, oid, baseName, element, typname, kind]) => [
           Number(root),
           {
             name: name ?? '',
             internalName: typname ?? '',
             isDomain: isDomain === 't',
             base: { oid: Number(oid), name: baseName ?? '', elementOid: Number(element) },
+            baseKind: kind ?? '',
           },
         ]),
       ),

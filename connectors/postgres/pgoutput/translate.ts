@@ -11,12 +11,16 @@ import type {
 } from './messages.ts';
 
 /** What every event of one message shares. */
-export type EventStamp = { readonly version: Version; readonly committedAt: string };
+export type EventStamp = {
+  readonly version: Version;
+  readonly committedAt: string;
+  readonly transactionId: number;
+};
 
 export function insertEvent({ table, row }: InsertMessage, stamp: EventStamp): ChangeEvent {
   requireKey(table, row);
-  const { version, committedAt } = stamp;
-  return { kind: 'create', table, version, committedAt, row, oldKey: null };
+  const { version, committedAt, transactionId } = stamp;
+  return { kind: 'create', table, version, committedAt, transactionId, row, oldKey: null };
 }
 
 /**
@@ -24,7 +28,7 @@ export function insertEvent({ table, row }: InsertMessage, stamp: EventStamp): C
  * they did not change are taken from the old row, where the server sent it.
  */
 export function updateEvent({ table, old, row }: UpdateMessage, stamp: EventStamp): ChangeEvent {
-  const { version, committedAt } = stamp;
+  const { version, committedAt, transactionId } = stamp;
   let oldKey: Cell[] | null = null;
   if (old !== null) {
     for (let i = 0; i < old.length; i++) if (row[i] === undefined) row[i] = old[i];
@@ -34,13 +38,13 @@ export function updateEvent({ table, old, row }: UpdateMessage, stamp: EventStam
     if (oldKey !== null) requireKey(table, oldKey);
   }
   requireKey(table, row);
-  return { kind: 'update', table, version, committedAt, row, oldKey };
+  return { kind: 'update', table, version, committedAt, transactionId, row, oldKey };
 }
 
 export function deleteEvent({ table, key }: DeleteMessage, stamp: EventStamp): ChangeEvent {
   requireKey(table, key);
-  const { version, committedAt } = stamp;
-  return { kind: 'delete', table, version, committedAt, key };
+  const { version, committedAt, transactionId } = stamp;
+  return { kind: 'delete', table, version, committedAt, transactionId, key };
 }
 
 export function truncateEvents({ tables }: TruncateMessage, stamp: EventStamp): ChangeEvent[] {
