@@ -87,6 +87,10 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'The slot has handed changes to Kafka that the target does not hold yet. Stop relay or connector, let `tandem run --from kafka` finish the log (`tandem status --caught-up`), then start again.',
   },
+  MESSAGE_TOO_LARGE: {
+    retry: 'manual',
+    hint: 'A row is larger than its topic takes. Raise max.message.bytes of the topic named here (kafka-configs.sh --alter --entity-type topics), then start `tandem relay` again: it goes on with this row, nothing was left out.',
+  },
   PARTITION_TAKEN: {
     retry: 'timed',
     hint: 'Another consumer has moved the position of this partition; this one goes on from there. Where it goes on for long, two processes consume the same topics in different groups.',
