@@ -32,6 +32,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/run.ts')).run,
   },
   {
+    name: 'relay',
+    summary: 'Publish the slot in Kafka, as Debezium would, until stopped',
+    load: async () => (await import('./commands/relay.ts')).relay,
+  },
+  {
     name: 'status',
     summary: 'Show phase, lag, positions, and what became of the rows',
     load: async () => (await import('./commands/status.ts')).status,

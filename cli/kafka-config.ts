@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { HttpPlace } from '../connectors/debezium/connect-rest.ts';
 import type { AvroConverter } from '../connectors/debezium/connector-config.ts';
 import type { KafkaAccess } from '../connectors/kafka/client.ts';
+import type { Compression } from '../connectors/kafka/compression.ts';
 import type { TopicSettings } from '../connectors/kafka/wanted-topics.ts';
 import type { Settings } from './config.ts';
 import type { Problem } from './read-settings.ts';
@@ -14,6 +15,8 @@ export type KafkaConfig = {
   readonly group: string;
   /** What relay and connector write. */
   readonly format: 'json' | 'avro';
+  /** How the relay compresses. */
+  readonly compression: Compression;
   /** Null: there is none, and Avro cannot be read. */
   readonly registry: HttpPlace | null;
   /** Whether rows are read again that a message cannot carry. */
@@ -67,6 +70,7 @@ export function kafkaConfig(
     },
     group: settings.KAFKA_GROUP ?? `tandem-${settings.STREAM}`,
     format: settings.KAFKA_FORMAT,
+    compression: settings.KAFKA_COMPRESSION,
     registry: place(settings, 'SCHEMA_REGISTRY', problems),
     reread: settings.KAFKA_REREAD,
     connect: connectConfig(settings, problems),

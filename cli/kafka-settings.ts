@@ -1,3 +1,4 @@
+import { COMPRESSIONS } from '../connectors/kafka/compression.ts';
 import { GROUPS, httpUrl, duration, oneOf, optional, read, secret } from './setting.ts';
 import { whole, withDefault, words, yesOrNo } from './setting.ts';
 
@@ -47,6 +48,13 @@ export const KAFKA_SETTINGS = {
     example: 'json',
     value: 'format',
     default: 'json',
+  }),
+  KAFKA_COMPRESSION: withDefault(oneOf(COMPRESSIONS), {
+    group: KAFKA,
+    help: 'How the relay compresses what it writes: none, gzip, snappy or lz4.',
+    example: 'lz4',
+    value: 'how',
+    default: 'lz4',
   }),
   KAFKA_PARTITIONS: withDefault(whole(1, 1000), {
     group: KAFKA,

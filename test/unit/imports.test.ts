@@ -13,17 +13,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   backfill: ['core', 'connectors', 'consumers'],
   proof: ['core', 'connectors', 'consumers'],
   monitoring: ['core', 'connectors'],
+  relay: ['core', 'connectors'],
   cutover: ['core', 'connectors', 'consumers', 'backfill', 'monitoring', 'proof'],
   cli: [
     ...['core', 'connectors', 'transforms', 'consumers', 'backfill', 'monitoring', 'cutover'],
-    ...['proof', 'supabase'],
+    ...['proof', 'relay', 'supabase'],
   ],
   supabase: [],
   // The servers of the demo, to try an example out with.
   examples: ['core', 'demo'],
   demo: [
     ...['core', 'connectors', 'transforms', 'consumers', 'backfill', 'monitoring', 'cutover'],
-    ...['proof', 'cli', 'supabase'],
+    ...['proof', 'relay', 'cli', 'supabase'],
   ],
 };
 
