@@ -44,7 +44,7 @@ const NOTE_MS = 1_000;
 export class Relay {
   readonly #options: RelayOptions;
   readonly #over = new AbortController();
-  #failure: unknown = null;
+  #failure: Error | null = null;
   /** Of the batch that is on its way; never fails. */
   #sent: Promise<void> = Promise.resolve();
   #noted: Promise<void> = Promise.resolve();
@@ -86,7 +86,7 @@ export class Relay {
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= error;
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
     this.#over.abort();
   }
 
