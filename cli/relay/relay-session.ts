@@ -113,10 +113,12 @@ async function prepare(context: RelayContext, kafka: Kafka): Promise<Start> {
     if (missing.length > 0) {
       observer.event('tables are missing', { tables: missing.join(', ') }, 'warn');
     }
-    await makeTopics(context, kafka, tables);
+    const made = await makeTopics(context, kafka, tables);
     const slot = await readSlot(source, config.slot);
     const topic = relayTopic(context.kafka.topics.prefix);
-    const published = await readPublished(kafka, { topic, slot: config.slot });
+    // A new one has no leader for a moment, and nothing in it.
+    const isNew = made.includes(topic);
+    const published = isNew ? null : await readPublished(kafka, { topic, slot: config.slot });
     const target = await context.target.read();
     const identity = await identifySource(source);
     const history = await historyOf(config, identity, [target, published]);
@@ -141,7 +143,7 @@ async function makeTopics(
   { config, kafka, observer }: RelayContext,
   client: Kafka,
   tables: readonly MirrorTable[],
-): Promise<void> {
+): Promise<readonly string[]> {
   const admin = client.admin();
   try {
     await admin.connect();
@@ -150,6 +152,7 @@ async function makeTopics(
     for (const { topic, setting, wanted, found } of differences) {
       observer.event('topic is otherwise', { topic, setting, wanted, found }, 'warn');
     }
+    return created;
   } catch (error) {
     throw kafkaError(error, 'make topics', { slot: config.slot });
   } finally {

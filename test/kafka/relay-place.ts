@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import kafkajs from 'kafkajs';
 import { expect } from 'vitest';
 import { registerCodecs } from '../../connectors/kafka/codecs.ts';
 import type { TestPair } from '../harness/database.ts';
@@ -43,7 +44,7 @@ export class RelayPlace implements Disposable {
     pair: TestPair,
     bootstrap: string,
     settings: Settings = {},
-    mapping: string | null = null,
+    more: { readonly mapping: string; readonly targets: string } | null = null,
   ): Promise<RelayPlace> {
     const prefix = settings['KAFKA_TOPIC_PREFIX'] ?? freshPrefix();
     const work = await smallWorkplace(pair, {
@@ -52,7 +53,10 @@ export class RelayPlace implements Disposable {
       HEARTBEAT_SECONDS: '0',
       ...settings,
     });
-    if (mapping !== null) work.write('mapping.ts', mapping);
+    if (more !== null) {
+      work.write('mapping.ts', more.mapping);
+      work.write('migrations/20260102000000_more.sql', more.targets);
+    }
     const { code, err } = await work.run('setup');
     expect({ code, err }).toEqual({ code: 0, err: '' });
     return new RelayPlace(work, bootstrap, prefix);
@@ -72,6 +76,11 @@ export class RelayPlace implements Disposable {
     const relay = this.start(settings);
     await relay.logged('stream.started', () => true, 60_000);
     return relay;
+  }
+
+  /** The topics of somebody else, seen in the same way. */
+  under(prefix: string): RelayPlace {
+    return new RelayPlace(this.work, this.bootstrap, prefix);
   }
 
   topic(name: string): string {
@@ -119,6 +128,17 @@ export class RelayPlace implements Disposable {
     } finally {
       await admin.disconnect();
     }
+  }
+
+  /** What the topic takes, in bytes. */
+  async limit(name: string, bytes: number): Promise<void> {
+    const admin = kafkaClient(this.bootstrap).admin();
+    await admin.connect();
+    const configEntries = [{ name: 'max.message.bytes', value: String(bytes) }];
+    const type = kafkajs.ConfigResourceTypes.TOPIC;
+    const resources = [{ type, name: this.topic(name), configEntries }];
+    await admin.alterConfigs({ validateOnly: false, resources });
+    await admin.disconnect();
   }
 
   /** Where Kafka remembers that the slot is published, newest last. */
