@@ -8,6 +8,7 @@ import { measureLatency } from './measure-latency.ts';
 import { measureLoad } from './measure-load.ts';
 import { measureNative } from './measure-native.ts';
 import { measureRecovery } from './measure-recovery.ts';
+import { measureRelay } from './measure-relay.ts';
 import { measureSmallTransactions } from './measure-small-transactions.ts';
 import { measureSoak } from './measure-soak.ts';
 import { measureReprocess } from './measure-reprocess.ts';
@@ -33,6 +34,7 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Measured>>> = 
   latency: measureLatency,
   native: measureNative,
   recovery: measureRecovery,
+  relay: measureRelay,
   soak: measureSoak,
   decode: measureDecode,
 };

@@ -12,6 +12,7 @@ export const SECTIONS = [
   'latency',
   'native',
   'recovery',
+  'relay',
   'soak',
   'decode',
 ] as const;
@@ -38,8 +39,9 @@ export type Options = {
   readonly profile: string | null;
 };
 
-/** It takes as long as it is asked to, so it has to be asked for. */
-const UNASKED = SECTIONS.filter((section) => section !== 'soak');
+/** They have to be asked for: the one takes as long as it is told, the other one starts Kafka. */
+const ASKED: readonly Section[] = ['relay', 'soak'];
+const UNASKED = SECTIONS.filter((section) => !ASKED.includes(section));
 
 const UPDATES = { tiny: 2000, small: 20_000, medium: 100_000, full: 200_000 } as const;
 

@@ -42,10 +42,12 @@ export async function runTandem(
   world: World,
   args: readonly string[],
   targetUrl: string,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<CommandReport> {
   const start = performance.now();
   const { program, args: given, options } = commandOf(world, args, targetUrl);
-  const child = spawn(program, given, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = { ...options.env, ...settings };
+  const child = spawn(program, given, { ...options, env, stdio: ['ignore', 'pipe', 'pipe'] });
   world.adopt(child);
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));

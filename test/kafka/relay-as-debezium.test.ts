@@ -175,7 +175,10 @@ function shown(message: Read, our: Read, their: Read) {
     before: image(envelope?.before ?? null, written?.before),
     after: image(envelope?.after ?? null, written?.after),
     message: envelope?.message,
-    source: Object.entries(envelope?.source ?? {}).filter(([name]) => !CLOCKS.has(name)),
+    source: Object.entries(envelope?.source ?? {}).filter(
+      // Of a heartbeat the relay tells the place behind its batch.
+      ([name]) => !CLOCKS.has(name) && !(name === 'lsn' && envelope?.op === 'm'),
+    ),
   };
 }
 /** Connect writes a control character into the JSON of a header as it is. */

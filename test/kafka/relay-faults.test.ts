@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
 import { Random } from '../../demo/legacy/random.ts';
@@ -15,6 +16,8 @@ beforeAll(async () => {
 }, 600_000); // the first time ever, Maven fetches it
 
 const ROWS = 40;
+/** Written behind all others. */
+const LAST = '{"id":-1}';
 
 /** Rows whose `name` counts up with each change, until `signal` aborts; some are deleted for good. */
 async function countUp(source: TestDatabase, chance: Random, signal: AbortSignal): Promise<void> {
@@ -39,7 +42,7 @@ function assertComplete(messages: readonly Read[], rows: ReadonlyMap<number, num
   const deleted = new Set<string>();
   for (const { key, value } of messages) {
     const id = String(key);
-    if (value === null) continue;
+    if (value === null || id === LAST) continue;
     const { op, after } = envelopeOf({ value });
     if (op === 'd') {
       deleted.add(id);
@@ -70,7 +73,7 @@ async function everything(source: TestDatabase, place: RelayPlace): Promise<read
   await waitFor(
     async () => {
       found = await place.read('public.office', await place.count('public.office'));
-      return found.some(({ key }) => String(key) === '{"id":-1}');
+      return found.some(({ key }) => String(key) === LAST);
     },
     { what: 'the last row', timeoutMs: 60_000, intervalMs: 500 },
   );
@@ -141,15 +144,9 @@ test('a transaction of 100,000 rows passes within its memory', async () => {
     100_000,
   );
   expect(largest).toBeLessThan(300 * 1024 * 1024);
-  const [slot] = await source.query(
-    `select confirmed_flush_lsn::text as lsn from pg_replication_slots where slot_name = $1`,
-    [source.name],
-  );
-  expect(slot?.['lsn']).toBeDefined();
 }, 180_000);
 
 async function residentBytes(pid: number): Promise<number> {
-  const { readFile } = await import('node:fs/promises');
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
 }
