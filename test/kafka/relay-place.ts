@@ -123,7 +123,11 @@ export class RelayPlace implements Disposable {
     const admin = kafkaClient(this.bootstrap).admin();
     await admin.connect();
     try {
-      const ends = await admin.fetchTopicOffsets(this.topic(name));
+      // A broker that has just started does not know yet what it leads.
+      const ends = await waitFor(
+        () => admin.fetchTopicOffsets(this.topic(name)).catch(() => false as const),
+        { what: `the ends of ${name}`, timeoutMs: 30_000 },
+      );
       return ends.reduce((sum, { offset }) => sum + Number(offset), 0);
     } finally {
       await admin.disconnect();
