@@ -139,7 +139,12 @@ export class PostgresSource implements ChangeSource {
     if (signal.aborted) return null;
     const byName = new Map(tables.map((table) => [`${table.schema}.${table.relation}`, table]));
     const reader = new TransactionReader({
-      decoder: new PgoutputDecoder(byName, start.types, this.#readFrom(after), this.#options.describe),
+      decoder: new PgoutputDecoder(
+        byName,
+        start.types,
+        this.#readFrom(after),
+        this.#options.describe,
+      ),
       queue: stream.queue,
       after,
       onRelation: (table, isFirst) => {
