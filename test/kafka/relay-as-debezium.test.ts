@@ -142,7 +142,7 @@ function plain(name: string, value: unknown): unknown {
   if (value === null) return null;
   if (type === 'real') return Math.fround(Number(value));
   if (type === 'numeric(8,-2)') return Number(value);
-  return type === 'hstore' ? (JSON.parse(String(value)) as unknown) : value;
+  return type === 'hstore' && typeof value === 'string' ? (JSON.parse(value) as unknown) : value;
 }
 
 /**

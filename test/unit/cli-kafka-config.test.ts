@@ -43,7 +43,14 @@ test('without brokers there is no Kafka; with them, everything else has a defaul
   expect(kafkaOf({ KAFKA_BROKERS: 'a:9092, [::1]:9093' })).toEqual({
     access: { brokers: ['a:9092', '[::1]:9093'], tls: null, sasl: null },
     topics: { prefix: 'tandem', partitions: 3, replication: -1, retentionMs: 7 * 86_400_000 },
-    ...{ group: 'tandem-tandem', format: 'json', registry: null, reread: true, connect: null },
+    ...{
+      group: 'tandem-tandem',
+      format: 'json',
+      compression: 'lz4',
+      registry: null,
+      reread: true,
+      connect: null,
+    },
   });
   expect(kafkaOf({ STREAM: 'other' }).group).toBe('tandem-other');
   expect(kafkaOf({ KAFKA_RETENTION: '30d', KAFKA_REPLICATION: '3' }).topics).toMatchObject({
