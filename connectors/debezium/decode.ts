@@ -2,6 +2,7 @@ import type { ChangeEvent } from '../../core/change-event.ts';
 import { TandemError, type ErrorCode } from '../../core/errors.ts';
 import { heartbeatOf } from '../../core/heartbeat-message.ts';
 import type { Cell, MirrorTable } from '../../core/mirror-table.ts';
+import { messageTopic, tableTopics } from '../../core/topic-name.ts';
 import type { Lsn, Version } from '../../core/version.ts';
 import { isAvro, schemaId } from './avro.ts';
 import { fieldsOf, PlaceReader, type SourcePlace } from './envelope.ts';
@@ -10,7 +11,6 @@ import { EXACT_HEADER, headerText, OLD_KEY_HEADER, type RawMessage } from './mes
 import { Unreadable, type ExactValues, type RowReader } from './row-reader.ts';
 import type { SchemaRegistry } from './schema-registry.ts';
 import { TopicForms, type Parsed } from './topic-forms.ts';
-import { messageTopic, tablesByTopic } from './topic-name.ts';
 import { WrongForm } from './value.ts';
 import type { ValueModes } from './value-modes.ts';
 
@@ -50,12 +50,12 @@ export class DebeziumDecoder {
   #committedMicros = NaN;
   #committedAt = '';
 
-  /** @throws TandemError `CONFIG_INVALID` where two tables would share a topic */
+  /** @throws TandemError `TOPIC_NAME` where two tables would share a topic */
   constructor(options: DecoderOptions) {
     const { tables, prefix } = options;
     this.#options = options;
     this.#topics = new Map(
-      Array.from(tablesByTopic(prefix, tables), ([topic, table]) => [
+      Array.from(tableTopics(prefix, tables), ([topic, table]) => [
         topic,
         new TopicForms(table, options),
       ]),

@@ -1,11 +1,12 @@
 import type { Admin } from 'kafkajs';
 import type { MirrorTable } from '../../core/mirror-table.ts';
+import { deadLetterTopic, messageTopic, tableTopics } from '../../core/topic-name.ts';
 import { kafkaClient, type KafkaAccess } from './client.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { kafkaError } from './kafka-error.ts';
 import { KafkaSource, type KafkaSourceOptions } from './kafka-source.ts';
 import { readClusterId, readLogEnds } from './log-ends.ts';
-import { createMissing, deadLetterTopic, messageTopic, tableTopics } from './topics.ts';
+import { createMissing } from './topics.ts';
 import { wantedTopics, type TopicSettings } from './wanted-topics.ts';
 
 export type LogOptions = Pick<

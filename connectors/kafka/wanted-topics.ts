@@ -1,5 +1,6 @@
 import type { MirrorTable } from '../../core/mirror-table.ts';
-import { deadLetterTopic, messageTopic, tableTopics, type WantedTopic } from './topics.ts';
+import { deadLetterTopic, messageTopic, tableTopics } from '../../core/topic-name.ts';
+import type { WantedTopic } from './topics.ts';
 
 export type TopicSettings = {
   readonly prefix: string;

@@ -15,15 +15,11 @@ import type {
   MessageDecoder,
   RawMessage,
 } from '../../connectors/kafka/message-decoder.ts';
-import {
-  deadLetterTopic,
-  ensureTopics,
-  messageTopic,
-  tableTopic,
-} from '../../connectors/kafka/topics.ts';
+import { ensureTopics } from '../../connectors/kafka/topics.ts';
 import { MAX_MESSAGE_BYTES } from '../../connectors/kafka/wanted-topics.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import type { Observer } from '../../core/ports.ts';
+import { deadLetterTopic, messageTopic, tableTopic } from '../../core/topic-name.ts';
 import type { Lsn } from '../../core/version.ts';
 import { freshPrefix, kafkaClient } from '../harness/kafka-stack.ts';
 import { waitFor } from '../harness/wait-for.ts';

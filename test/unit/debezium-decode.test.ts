@@ -251,7 +251,7 @@ test('the settings that lose values are named, with what is right', () => {
 test('a topic of two tables is refused', () => {
   const other = { ...NOTE, name: 'pub lic', relation: 'no te' };
   const twin = { ...NOTE, name: 'no_te', relation: 'no_te' };
-  expect(() => decoderWith({ tables: [other, twin] })).toThrow(/CONFIG_INVALID.*p\.public\.no_te/);
+  expect(() => decoderWith({ tables: [other, twin] })).toThrow(/TOPIC_NAME.*p\.public\.no_te/);
 });
 
 function eventOf(decoder: DebeziumDecoder, raw: RawMessage) {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { judgeCluster, judgeLog } from '../../connectors/kafka/judge-log.ts';
 import { kafkaError } from '../../connectors/kafka/kafka-error.ts';
 import { formatLogPosition, parseLogPosition } from '../../connectors/kafka/log-position.ts';
-import { tableTopic, tableTopics } from '../../connectors/kafka/topics.ts';
+import { tableTopic, tableTopics } from '../../core/topic-name.ts';
 import { TandemError } from '../../core/errors.ts';
 import type { Position } from '../../core/ports.ts';
 
