@@ -11,6 +11,7 @@ import { readSlot } from '../connectors/postgres/slot.ts';
 import { notedWalEnd } from '../connectors/postgres/wal-position.ts';
 import type { Clock, Heartbeat, Observer, Position } from '../core/ports.ts';
 import { formatLsn, type Lsn } from '../core/version.ts';
+import { retryRefused } from './retry-refused.ts';
 import { readPositions } from './topic-positions.ts';
 
 export type LogProgressOptions = {
@@ -88,6 +89,7 @@ export class LogProgress {
           if (signal.aborted) return;
           await this.#note(to, milestone);
           await this.#noteMoment(from, to);
+          await retryRefused(to);
           const until = clock.now() + SETTLED_MS;
           while (!signal.aborted && this.#heartbeat === null && clock.now() < until) {
             await clock.sleep(PENDING_MS, signal).catch(() => undefined);

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { withClient } from '../../connectors/postgres/connection.ts';
+import { retryRefused } from '../../consumers/retry-refused.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import { Bench, version, type LegacyRow } from '../harness/apply-bench.ts';
 import { SPECIAL_NAMES } from '../harness/small-mapping.ts';
@@ -156,6 +158,28 @@ test('a value that two rows must not share: the second is in quarantine, also wh
   await bench.apply(open, user(6, 'eva', 'a@x'), ...users(7, 9));
   expect(await refusedKeys()).toEqual([6]);
   expect(await appliedIds()).toEqual([1, 2, 3, 4, 5, 7, 8, 9]);
+});
+
+test('a row that came before the one that gave its value up is tried again, and again', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, user(1, 'a', 'one@example.com'), user(2, 'b'));
+  // The other half of the move is in a partition that is not that far.
+  await bench.apply(open, user(2, 'b', 'one@example.com'));
+  expect(await refusedKeys()).toEqual([2]);
+  const retry = () => withClient(bench.target, 'test', (client) => retryRefused(client));
+  const later = () =>
+    bench.query(`update tandem.quarantine set last_tried_at = now() - interval '1 day'`);
+  expect(await retry()).toBe(0);
+  await later();
+  expect(await retry()).toBe(1);
+  while (await open.applier.runJob());
+  expect(await quarantine()).toMatchObject([{ key: 2, attempts: 2 }]);
+  await bench.apply(open, user(1, 'a', null));
+  await later();
+  await retry();
+  while (await open.applier.runJob());
+  expect(await refusedKeys()).toEqual([]);
+  expect(await appliedIds()).toEqual([1, 2]);
 });
 
 test('a unique value that moves from row to row in one batch refuses nobody', async () => {
