@@ -85,7 +85,7 @@ export const ERROR_POLICY = {
   },
   LOG_NOT_DRAINED: {
     retry: 'manual',
-    hint: 'The slot has handed changes to Kafka that the target does not hold yet. With relay or connector stopped, let `tandem run --from kafka` finish the log, which takes seconds; then stop that, and start again.',
+    hint: 'The slot has handed changes to Kafka that the target does not hold yet. With relay or connector stopped, let `tandem run --from kafka` finish the log (`tandem status --drained` waits for that); then stop it, and start again.',
   },
   MESSAGE_TOO_LARGE: {
     retry: 'manual',

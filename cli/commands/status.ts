@@ -5,6 +5,7 @@ import { formatLsn } from '../../core/version.ts';
 import { hasCaughtUp, wantedOf } from '../../monitoring/lag.ts';
 import { lookAtConnector } from '../../monitoring/connector-sight.ts';
 import { readStatus, type Status } from '../../monitoring/status.ts';
+import { awaitDrained } from '../await-drained.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode, type Flags } from '../command.ts';
 import { briefly } from '../connector/connect-of.ts';
@@ -12,7 +13,7 @@ import { statusLines, type Rates } from '../status-lines.ts';
 import { timeoutOf } from '../timeout-flag.ts';
 import { formatSeconds } from '../units.ts';
 
-/** `tandem status [--json] [--watch] [--caught-up [--timeout 60s]]`. */
+/** `tandem status [--json] [--watch] [--caught-up | --drained [--timeout 60s]]`. */
 export const status: Command = {
   options: [
     { flags: '--json', help: 'print JSON' },
@@ -21,7 +22,14 @@ export const status: Command = {
       flags: '--caught-up',
       help: 'wait until all that the source has committed by now is in the target; exit code 3 if not',
     },
-    { flags: '--timeout <duration>', help: 'how long --caught-up waits (default 60s)' },
+    {
+      flags: '--drained',
+      help: 'through Kafka, once relay or connector are stopped: wait until the target has all that they read; exit code 3 if not',
+    },
+    {
+      flags: '--timeout <duration>',
+      help: 'how long --caught-up and --drained wait (default 60s)',
+    },
   ],
   details: 'The rows are counted, not estimated: on millions of rows that takes some seconds.',
 
@@ -32,6 +40,7 @@ export const status: Command = {
     return await withBoth(config, 'status', async (source, target) => {
       const pair = { source, target };
       if (flags['caughtUp'] === true) return await waitUntilCaughtUp(context, pair, timeoutMs);
+      if (flags['drained'] === true) return await awaitDrained(context, pair, timeoutMs);
       return await show(context, pair, flags);
     });
   },
