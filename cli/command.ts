@@ -70,6 +70,8 @@ export type Command = {
 export type CommandEntry = {
   readonly name: string;
   readonly summary: string;
+  /** The heading that it stands under in the help. */
+  readonly group?: string;
   /** Meant where a group is named alone. */
   readonly isDefault?: true;
   readonly load: () => Promise<Command | CommandGroup>;

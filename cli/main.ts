@@ -80,6 +80,7 @@ class Run {
   async #add(parent: Program, entry: CommandEntry): Promise<void> {
     const command = parent.command(entry.name, { isDefault: entry.isDefault === true });
     command.summary(entry.summary).description(`${entry.summary}.`);
+    if (entry.group !== undefined) command.helpGroup(entry.group);
     // Only what is used is loaded: the rest is known by its summary.
     if (entry.isDefault !== true && !this.#argv.includes(entry.name)) return;
     const definition = await entry.load();

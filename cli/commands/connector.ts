@@ -4,12 +4,6 @@ import type { CommandGroup } from '../command.ts';
 export const connector: CommandGroup = {
   commands: [
     {
-      name: 'status',
-      summary: 'Show connector and task, who reads the slot, and how far it has come',
-      isDefault: true,
-      load: async () => (await import('../connector/status-command.ts')).statusCommand,
-    },
-    {
       name: 'plan',
       summary: 'Print the configuration, and how the deployed one differs',
       load: async () => (await import('../connector/plan-command.ts')).plan,
@@ -18,6 +12,12 @@ export const connector: CommandGroup = {
       name: 'deploy',
       summary: 'Make topics and connector, and wait until it reads the slot',
       load: async () => (await import('../connector/deploy-command.ts')).deployCommand,
+    },
+    {
+      name: 'status',
+      summary: 'Show connector and task, who reads the slot, and how far it has come',
+      isDefault: true,
+      load: async () => (await import('../connector/status-command.ts')).statusCommand,
     },
     {
       name: 'restart',
