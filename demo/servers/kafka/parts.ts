@@ -6,6 +6,7 @@ const kafka: Part = {
   kind: 'libraries',
   name: 'kafka',
   artifact: { group: 'org.apache.kafka', name: 'kafka_2.13', version: VERSIONS.kafka },
+  megabytes: 54,
   more: [
     { group: 'org.apache.kafka', name: 'connect-runtime', version: VERSIONS.kafka },
     {
@@ -20,6 +21,7 @@ const registry: Part = {
   kind: 'archive',
   name: 'registry',
   artifact: { group: 'io.apicurio', name: 'apicurio-registry-app', version: VERSIONS.apicurio },
+  megabytes: 146,
   classifier: 'all',
 };
 
@@ -32,6 +34,7 @@ const postgresSource: Part = {
     name: 'debezium-connector-postgres',
     version: VERSIONS.debeziumPostgres,
   },
+  megabytes: 7,
   classifier: 'plugin',
 };
 
@@ -44,6 +47,7 @@ const jdbcSink: Part = {
     name: 'debezium-connector-jdbc',
     version: VERSIONS.debeziumJdbc,
   },
+  megabytes: 61,
   classifier: 'plugin',
 };
 
@@ -59,6 +63,7 @@ const avroConverter: Part = {
     name: 'apicurio-registry-utils-converter',
     version: VERSIONS.apicurio,
   },
+  megabytes: 17,
   without: ['org.apache.kafka', 'org.slf4j'],
   services: {
     type: 'org.apache.kafka.connect.storage.Converter',

@@ -7,6 +7,8 @@ export type Artifact = { readonly group: string; readonly name: string; readonly
 export type Part = {
   readonly name: string;
   readonly artifact: Artifact;
+  /** What it takes on disk, to be told before it is fetched. */
+  readonly megabytes: number;
 } & (Libraries | Archive);
 
 /** Jar files of the artifact and all it needs, in `jars/`. */
