@@ -2,9 +2,10 @@ import { SUBJECTS, type CheckResult } from '../cli/check/result.ts';
 
 export type CheckReport = { readonly checks: readonly CheckResult[] };
 
-/** `source    25 ok, 1 warning`, a line for each subject. */
+/** `source    25 ok, 1 warning`, a line for each subject that was looked at. */
 export function checkCounts({ checks }: CheckReport): string[] {
-  return SUBJECTS.map((subject) => {
+  const present = SUBJECTS.filter((subject) => checks.some((it) => it.subject === subject));
+  return present.map((subject) => {
     const own = checks.filter((it) => it.subject === subject);
     const count = (status: CheckResult['status']) =>
       own.filter((it) => it.status === status).length;

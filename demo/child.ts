@@ -26,6 +26,8 @@ export interface Running {
   readonly ended: Promise<Ending>;
   /** Asks it to end, and after `patienceMs` makes it end. */
   stop(patienceMs: number): Promise<Ending>;
+  /** Makes it end at once. */
+  kill(): Promise<Ending>;
 }
 
 /** Starts `tandem <args>`, as somebody would type it, with settings by environment. */
@@ -55,6 +57,10 @@ export function startTandem(args: readonly string[], options: ChildOptions): Run
     async stop(patienceMs) {
       child.kill('SIGTERM');
       await withPatience(ended, patienceMs, () => child.kill('SIGKILL'));
+      return ended;
+    },
+    async kill() {
+      child.kill('SIGKILL');
       return ended;
     },
   };

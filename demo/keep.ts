@@ -16,7 +16,7 @@ export async function keepUp(
   const officeId = office?.[0] ?? '1';
   const lines = [
     '',
-    screen.style('bold', 'Both servers and the stream stay up, until Ctrl-C.'),
+    screen.style('bold', 'All servers and the stream stay up, until Ctrl-C.'),
     '',
     `legacy  ${urls[0]}`,
     `target  ${urls[1]}`,
@@ -39,6 +39,10 @@ export async function keepUp(
     'And, in this folder, in another terminal:',
     `   export SOURCE_URL=${urls[0]}`,
     `   export TARGET_URL=${urls[1]}`,
+    ...(['KAFKA_BROKERS', 'CONNECT_URL'] as const).flatMap((name) => {
+      const value = servers.settings[name];
+      return value === undefined ? [] : [`   export ${name}=${value}`];
+    }),
     '   npx tandem status --watch',
     '',
     'Ctrl-C (or SIGTERM to this process) stops all of it and removes the data.',

@@ -3,8 +3,9 @@ import { TandemError } from '../core/errors.ts';
 import { Cleanup } from './cleanup.ts';
 import { Interruption } from './interruption.ts';
 import { parseOptions } from './options.ts';
-import { runDemo } from './run.ts';
+import { runDemo, STEPS } from './run.ts';
 import { Screen } from './screen.ts';
+import { javaStack } from './servers/kafka/java.ts';
 import { StepFailed, type Stage } from './stage.ts';
 
 const EXIT_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -30,11 +31,17 @@ function listen(stage: Stage): void {
 async function main(argv: readonly string[]): Promise<number> {
   const parsed = parseOptions(argv);
   if (parsed.kind === 'exit') return parsed.code;
+  const { options } = parsed;
+  const java = options.through === 'direct' ? null : javaStack();
+  if (java?.kind === 'missing') {
+    console.error(`--through ${options.through}: ${java.missing}`);
+    return 1;
+  }
   // Those of libpq would lead our own connections elsewhere.
   for (const name of Object.keys(process.env)) if (/^PG/.test(name)) delete process.env[name];
   const stage: Stage = {
-    options: parsed.options,
-    screen: new Screen(process.stdout),
+    options,
+    screen: new Screen(process.stdout, STEPS[options.through]),
     cleanup: new Cleanup(),
     interruption: new Interruption(),
   };

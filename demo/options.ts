@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 const SCALES = ['small', 'medium', 'full'] as const;
+const ROUTES = ['direct', 'kafka'] as const;
 
 /** What the demo was asked for. */
 export type DemoOptions = {
@@ -10,6 +11,8 @@ export type DemoOptions = {
   /** Everything stays up until Ctrl-C, to be looked at. */
   readonly keep: boolean;
   readonly seed: number;
+  /** How the changes travel: from the slot into the target, or through Kafka, written by Debezium. */
+  readonly through: (typeof ROUTES)[number];
 };
 
 export type Parsed =
@@ -32,6 +35,11 @@ export function parseOptions(argv: readonly string[]): Parsed {
     .option('--seconds <n>', 'length of the live phase', whole(1, 86_400), 15)
     .option('--keep', 'leave everything up until Ctrl-C, to be looked at', false)
     .option('--seed <n>', 'another one is another legacy system', whole(0, 2 ** 31 - 1), 1)
+    .addOption(
+      new Option('--through <route>', 'how changes travel; kafka: with Debezium, needs Java, Maven')
+        .choices(ROUTES)
+        .default('direct'),
+    )
     .helpOption('-h, --help', 'show help')
     .exitOverride();
   try {

@@ -4,7 +4,6 @@ import { formatSeconds } from '../cli/units.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
-const STEPS = 11;
 const WIDEST = 100;
 
 /**
@@ -16,10 +15,13 @@ export class Screen {
   readonly isTerminal: boolean;
   readonly #hasColour: boolean;
   readonly #update: ReturnType<typeof createLogUpdate> | null;
+  readonly #steps: number;
   #step = 0;
   #stepStart = 0;
 
-  constructor(stream: NodeJS.WriteStream) {
+  /** @param steps how many there will be */
+  constructor(stream: NodeJS.WriteStream, steps: number) {
+    this.#steps = steps;
     this.#stream = stream;
     this.isTerminal = stream.isTTY === true;
     this.#hasColour = this.isTerminal && !process.env['NO_COLOR'];
@@ -44,7 +46,7 @@ export class Screen {
   step(title: string, explanation: string): void {
     this.#step++;
     this.#stepStart = Date.now();
-    const number = this.style('dim', `${this.#step}/${STEPS}`.padStart(5));
+    const number = this.style('dim', `${this.#step}/${this.#steps}`.padStart(5));
     this.#stream.write(`\n${number}  ${this.style('bold', title)}\n`);
     this.text(explanation);
   }
@@ -83,6 +85,13 @@ export class Screen {
     this.#update?.(
       lines.map((line) => (line === '' ? '' : `  ${line}`).slice(0, width)).join('\n'),
     );
+  }
+
+  /** A line in place of the block. */
+  last(line: string): void {
+    if (!this.isTerminal) return this.line(line);
+    this.draw([line]);
+    this.settle();
   }
 
   /** Leaves the block as it is, and the cursor where it belongs. */

@@ -3,9 +3,7 @@ import { textRows, type SqlValue } from '../connectors/postgres/connection.ts';
 import { formatCount } from '../cli/units.ts';
 import type { TrafficReport } from './legacy/traffic.ts';
 import { SECRET_COLUMNS } from './legacy/schema.ts';
-import { StepFailed, type Stage } from './stage.ts';
-
-type Pair = { readonly source: pg.Client; readonly target: pg.Client };
+import { StepFailed, type Pair, type Stage } from './stage.ts';
 
 /** One trap that was set for a replicator: a headline, and what became of it. */
 type Shown = { readonly title: string; readonly lines: readonly string[] };
@@ -81,9 +79,9 @@ async function unknownCodes({ source, target }: Pair): Promise<Shown> {
   expectSame('orders with an unknown status code', legacy, now);
   const [orders = 0, codes = 0] = now;
   return {
-    title: `${orders} orders have a status code that nobody can explain`,
+    title: `${orders} ${orders === 1 ? 'order has' : 'orders have'} a status code that nobody can explain`,
     lines: [
-      `Their ${codes} codes stand in no list. None is guessed and none is lost: status is 'unknown', status_code keeps the number, and tandem.issue tells whoever has to decide.`,
+      `${codes === 1 ? 'The code stands' : `Their ${codes} codes stand`} in no list. None is guessed and none is lost: status is 'unknown', status_code keeps the number, and tandem.issue tells whoever has to decide.`,
     ],
   };
 }

@@ -33,11 +33,11 @@ export class StepFailed extends Error {
   }
 }
 
+/** A session to each server. */
+export type Pair = { readonly source: pg.Client; readonly target: pg.Client };
+
 /** Opens a session to each server; they are closed with the demo. */
-export async function openPair(
-  { cleanup, interruption }: Stage,
-  servers: Servers,
-): Promise<{ readonly source: pg.Client; readonly target: pg.Client }> {
+export async function openPair({ cleanup, interruption }: Stage, servers: Servers): Promise<Pair> {
   const open = async (side: Side) => {
     const database: Database = {
       side,

@@ -236,15 +236,21 @@ function readBackfill(
   }
 }
 
-export async function startStream(stage: Stage, servers: Servers): Promise<Stream> {
+export async function startStream(
+  stage: Stage,
+  servers: Servers,
+  args: readonly string[],
+): Promise<Stream> {
   const { screen, interruption, options } = stage;
   screen.step(
     'Follow the legacy database live',
     `Every commit there becomes a commit here, within moments. Watch it for ${options.seconds} s.`,
   );
-  screen.command(['run']);
-  const stream = new Stream(stage, servers);
+  screen.command(args);
+  const stream = new Stream(stage, servers, args);
   await interruption.guard(stream.started);
+  // A consumer is given its partitions first, and finds what was written during the backfill.
+  if (args.includes('--from')) await interruption.guard(stream.moved);
   return stream;
 }
 

@@ -5,6 +5,8 @@ import { StepFailed, type Servers, type Stage } from './stage.ts';
 
 const PATIENCE_MS = 6_000;
 
+const RUN: readonly string[] = ['run'];
+
 /** `tandem run` as a process of its own, and what its log tells. */
 export class Stream {
   readonly #child: Running;
@@ -17,8 +19,13 @@ export class Stream {
   /** Once it reads the slot. */
   readonly started = new Promise<void>((resolve) => (this.#started = resolve));
 
-  constructor({ cleanup, interruption }: Stage, servers: Servers) {
-    this.#child = startTandem(['run'], {
+  /** @param args of the command line */
+  #moved: () => void = () => undefined;
+  /** Once it has told of changes that are in the target. */
+  readonly moved = new Promise<void>((resolve) => (this.#moved = resolve));
+
+  constructor({ cleanup, interruption }: Stage, servers: Servers, args = RUN) {
+    this.#child = startTandem(args, {
       settings: { ...servers.settings, LOG_LEVEL: 'info', LOG_FORMAT: 'json', STATUS_SECONDS: '1' },
       onOutput: () => undefined,
       onLog: (line) => this.#read(line),
@@ -57,6 +64,12 @@ export class Stream {
     return this.#child.stop(PATIENCE_MS);
   }
 
+  /** SIGKILL: it has no time for anything. */
+  async kill(): Promise<Ending> {
+    this.#isStopping = true;
+    return this.#child.kill();
+  }
+
   #read(text: string): void {
     const line = parseLogLine(text);
     if (line === null) {
@@ -65,6 +78,7 @@ export class Stream {
     }
     if (line.event === 'streaming') this.#started();
     if (line.event === 'streamed') this.#changes += Number(line.facts['changes'] ?? 0);
+    if (this.#changes > 0) this.#moved();
     if (line.level === 'warn' || line.level === 'error') this.#warnings.push(logText(line));
   }
 }

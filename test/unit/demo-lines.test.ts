@@ -7,14 +7,14 @@ import { logText, parseLogLine } from '../../demo/log-line.ts';
 import { parseOptions } from '../../demo/options.ts';
 import { cut, wrap } from '../../demo/screen.ts';
 
-test('without options: a small world, fifteen seconds, nothing kept', () => {
+test('without options: a small world, fifteen seconds, nothing kept, no Kafka', () => {
   expect(parseOptions([])).toEqual({
     kind: 'options',
-    options: { scale: 'small', seconds: 15, keep: false, seed: 1 },
+    options: { scale: 'small', seconds: 15, keep: false, seed: 1, through: 'direct' },
   });
   expect(parseOptions(['--scale', 'full', '--seconds', '3', '--keep', '--seed', '7'])).toEqual({
     kind: 'options',
-    options: { scale: 'full', seconds: 3, keep: true, seed: 7 },
+    options: { scale: 'full', seconds: 3, keep: true, seed: 7, through: 'direct' },
   });
 });
 
