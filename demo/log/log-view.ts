@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Admin } from 'kafkajs';
 import { kafkaClient } from '../../connectors/kafka/client.ts';
 import { readLogEnds } from '../../connectors/kafka/log-ends.ts';
-import { messageTopic, tableTopics } from '../../connectors/kafka/topics.ts';
+import { messageTopic, tableTopics } from '../../core/topic-name.ts';
 import { readPositions } from '../../consumers/topic-positions.ts';
 import type { Mapping } from '../../core/entity.ts';
 import { capturedTables } from '../../cli/connector/wanted-config.ts';
