@@ -132,7 +132,11 @@ function formatSettings(format: ConnectorFormat): ConnectorConfig {
   return { 'schema.name.adjustment.mode': 'avro', ...onBothSides(settings) };
 }
 
-/** Confluent's wire format; without `headers.enabled=false` the schema's id would be in a header. */
+/**
+ * Confluent's wire format; without `headers.enabled=false` the schema's id would be in a header. A
+ * schema has two ids, of which the registry's Confluent interface knows `contentId`. The default is the
+ * other one: they are equal in a new registry, and drift apart within a minute.
+ */
 function apicurio({ url, login }: HttpPlace): ConnectorConfig {
   return {
     converter: 'io.apicurio.registry.utils.converter.AvroConverter',
@@ -141,6 +145,7 @@ function apicurio({ url, login }: HttpPlace): ConnectorConfig {
     'converter.apicurio.registry.find-latest': 'true',
     'converter.apicurio.registry.as-confluent': 'true',
     'converter.apicurio.registry.headers.enabled': 'false',
+    'converter.apicurio.registry.use-id': 'contentId',
     ...(login === null
       ? {}
       : {

@@ -101,7 +101,9 @@ export function judgeConfig(config: ConnectorConfig, facts: JudgeFacts): readonl
       ...{ setting, right: better, why },
       found: config[setting] === undefined ? `${value} (default)` : value,
     })),
-    ...[...ours(facts), ...RULES].flatMap((rule) => judgeRule(config, rule)),
+    ...[...ours(facts), ...RULES, ...converterRules(config)].flatMap((rule) =>
+      judgeRule(config, rule),
+    ),
     ...Object.entries(config).flatMap(([setting, value]) => {
       const rule = ABSENT.find((it) => it.setting.test(setting));
       if (rule === undefined || value.trim() === '') return [];
@@ -123,6 +125,20 @@ function ours({ slot, publication, prefix }: JudgeFacts): readonly Rule[] {
     rule('publication.name', 'dbz_publication', publication, 'it has the mapped tables'),
     rule('publication.autocreate.mode', 'all_tables', 'disabled', 'it would alter the publication'),
     rule('topic.prefix', '', prefix, 'the topics are looked for under KAFKA_TOPIC_PREFIX'),
+  ];
+}
+
+/** By default it writes in a form of its own, which only its own readers know. */
+function converterRules(config: ConnectorConfig): readonly Rule[] {
+  if (config['value.converter']?.startsWith('io.apicurio.') !== true) return [];
+  const rule = (name: string, standard: string, right: string, why: string): Rule => ({
+    setting: `value.converter.apicurio.registry.${name}`,
+    ...{ default: standard, right: [right], why },
+  });
+  return [
+    rule('as-confluent', 'false', 'true', 'the id of the schema is looked for in four bytes'),
+    rule('headers.enabled', 'true', 'false', 'the id of the schema is looked for in the message'),
+    rule('use-id', 'globalId', 'contentId', 'the schema is asked for by this id'),
   ];
 }
 

@@ -56,6 +56,22 @@ test('what is planned is judged as right, in every format', () => {
   }
 });
 
+test('an Avro converter that writes ids of its own kind is named', () => {
+  const registry = { url: 'http://r/apis/registry/v2', login: null };
+  const format = { kind: 'avro', converter: 'apicurio', registry } as const;
+  const { 'value.converter.apicurio.registry.use-id': _default, ...config } = connectorConfig({
+    ...FACTS,
+    format,
+  });
+  expect(judgeConfig(config, JUDGED)).toEqual([
+    expect.objectContaining({
+      setting: 'value.converter.apicurio.registry.use-id',
+      found: 'globalId (default)',
+      right: 'contentId',
+    }),
+  ]);
+});
+
 test('slot, publication, tables and the source as the workers see it are those of the settings', () => {
   expect(connectorConfig(FACTS)).toMatchObject({
     'slot.name': 'tandem',
@@ -91,6 +107,7 @@ test('both Avro converters are told of the registry and its login', () => {
     'key.converter': 'io.apicurio.registry.utils.converter.AvroConverter',
     'value.converter.apicurio.registry.url': 'http://r',
     'value.converter.apicurio.registry.headers.enabled': 'false',
+    'value.converter.apicurio.registry.use-id': 'contentId',
     'value.converter.apicurio.auth.username': 'u',
     'schema.name.adjustment.mode': 'avro',
   });
