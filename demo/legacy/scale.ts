@@ -1,5 +1,6 @@
 /** How large the generated world is, against the counts of November 2025. */
-export type Scale = 'tiny' | 'small' | 'medium' | 'full';
+export const SCALES = ['tiny', 'small', 'medium', 'full'] as const;
+export type Scale = (typeof SCALES)[number];
 
 const FACTOR: Readonly<Record<Scale, number>> = { tiny: 0.001, small: 0.01, medium: 0.1, full: 1 };
 
