@@ -41,7 +41,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   return Object.assign(server, { bootstrap: `127.0.0.1:${server.ports[0]}` });
 }
 
-function brokerSettings([port, controllerPort]: Place['ports'], data: string): Settings {
+/** What our broker is told; docker-compose.yml says the same where it matters. */
+export function brokerSettings([port, controllerPort]: Place['ports'], data: string): Settings {
   const listeners = `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`;
   return {
     'process.roles': 'broker,controller',

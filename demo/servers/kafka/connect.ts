@@ -45,7 +45,8 @@ export async function startConnect(options: ConnectOptions): Promise<Connect> {
   return Object.assign(server, { url: `http://127.0.0.1:${server.ports[0]}` });
 }
 
-function connectSettings(bootstrap: string, port: number): Settings {
+/** What our worker is told; docker/connect/connect.properties says the same where it matters. */
+export function connectSettings(bootstrap: string, port: number): Settings {
   const json = 'org.apache.kafka.connect.json.JsonConverter';
   return {
     'bootstrap.servers': bootstrap,
