@@ -71,6 +71,7 @@ export function avroConverters(registryNativeUrl: string): Record<string, string
       '.apicurio.registry.find-latest': 'true',
       '.apicurio.registry.as-confluent': 'true',
       '.apicurio.registry.headers.enabled': 'false', // otherwise the id is in a header
+      '.apicurio.registry.use-id': 'contentId', // of two ids the one that its Confluent side knows
     };
     return Object.entries(settings).map(([name, it]) => [`${side}.converter${name}`, it] as const);
   });
