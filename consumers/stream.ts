@@ -35,6 +35,8 @@ export async function streamSession(session: Session, options: StreamOptions): P
     let next = batches.next();
     while (!signal.aborted) {
       if (await jobs.runUnless(next)) continue;
+      // A log may be silent for long; jobs come all the same, from whoever asks for them.
+      if (!(await arrives(next, NO_JOB_MS, options.clock))) continue;
       const result = await next;
       // A transaction in hand is not committed, and so rolled back when the session ends.
       if (result.done === true || signal.aborted) return;
@@ -49,6 +51,24 @@ export async function streamSession(session: Session, options: StreamOptions): P
     over.abort();
     await batches.return?.();
     await session.close();
+  }
+}
+
+/** Whether the batch is there before so much time has passed; a failure counts as there. */
+async function arrives(next: Promise<unknown>, withinMs: number, clock: Clock): Promise<boolean> {
+  const over = new AbortController();
+  const late = clock.sleep(withinMs, over.signal).then(
+    () => false,
+    () => true,
+  );
+  const there = next.then(
+    () => true,
+    () => true,
+  );
+  try {
+    return await Promise.race([there, late]);
+  } finally {
+    over.abort();
   }
 }
 
