@@ -138,6 +138,11 @@ export class Engine {
     );
   }
 
+  /** By table: changes that were committed before are not taken, because it was read behind them. */
+  get joinsAt(): ReadonlyMap<string, Lsn> {
+    return joinsAtOf(this.#settled.records);
+  }
+
   /** What the target remembered when this was opened. */
   get position(): StoredPosition {
     return this.#found.stored;
@@ -200,13 +205,22 @@ export class Engine {
    */
   async runJobs(isOver: () => Promise<boolean>): Promise<void> {
     const { clock } = this.#context;
-    const { applier, close } = await this.#applier(readCursor);
     try {
-      while (!(await isOver())) {
-        if (!(await applier.runJob(portionTime(clock)))) await clock.sleep(JOB_TAKEN_MS);
-      }
+      await this.beside(async (applier) => {
+        while (!(await isOver())) {
+          if (!(await applier.runJob(portionTime(clock)))) await clock.sleep(JOB_TAKEN_MS);
+        }
+      });
     } catch (error) {
       if (!(error instanceof TandemError) || error.code !== 'POSITION_TAKEN') throw error;
+    }
+  }
+
+  /** Works on the target beside the process that streams, or without one: nothing is taken over. */
+  async beside<T>(work: (applier: Applier) => Promise<T>): Promise<T> {
+    const { applier, close } = await this.#applier(readCursor);
+    try {
+      return await work(applier);
     } finally {
       await close();
     }
@@ -216,14 +230,7 @@ export class Engine {
   get mender(): Mender {
     return {
       isAlone: async () => (await this.readerPid()) === null,
-      mend: async (mending) => {
-        const { applier, close } = await this.#applier(readCursor);
-        try {
-          return await applier.mend(mending);
-        } finally {
-          await close();
-        }
-      },
+      mend: (mending) => this.beside((applier) => applier.mend(mending)),
     };
   }
 
@@ -300,7 +307,7 @@ export class Engine {
       slot: config.slot,
       publication: config.publication,
       tables: [...this.#model.mirror.values()],
-      joinsAt: joinsAtOf(this.#settled.records),
+      joinsAt: this.joinsAt,
       onDescribed,
       observer,
       clock,
@@ -321,7 +328,7 @@ export class Engine {
     try {
       const opened = await log.open({
         tables: [...this.#model.mirror.values()],
-        joinsAt: joinsAtOf(this.#settled.records),
+        joinsAt: this.joinsAt,
         stored: this.position,
         positions: positionsOf(target, stream),
         sawHeartbeat: (heartbeat) => progress.saw(heartbeat),
@@ -366,7 +373,7 @@ export class Engine {
         stopShare: config.stopShare,
         onTruncate: config.onTruncate,
         joining: new Set(this.#settled.joining.map((table) => table.name)),
-        trustedFrom: joinsAtOf(this.#settled.records),
+        trustedFrom: this.joinsAt,
         sourceNow: () => this.#sourceNow(),
       };
       const place = { stream: config.stream, cursor: await cursor(client, config.stream) };

@@ -7,6 +7,7 @@ import { parseLsn } from '../core/version.ts';
 import { capturedTables } from './connector/wanted-config.ts';
 import type { KafkaConfig } from './kafka-config.ts';
 import type { LogCapture, LogSessionOptions } from './log-capture.ts';
+import { entitiesByTable } from './messages/readers.ts';
 
 /** Which topics a process reads: those of these tables, in a group of its own; null: all of them. */
 export type Share = { readonly tables: ReadonlySet<string> | null; readonly group: string };
@@ -27,6 +28,7 @@ export function kafkaCapture(kafka: KafkaConfig, mapping: Mapping, share: Share)
         heldUntil: parseLsn(options.stored.position),
         joinsAt: options.joinsAt,
         sawHeartbeat: options.sawHeartbeat,
+        readers: entitiesByTable(mapping),
         observer: options.observer,
       }),
   };
@@ -35,7 +37,13 @@ export function kafkaCapture(kafka: KafkaConfig, mapping: Mapping, share: Share)
 /** Reads what Debezium and the relay write. */
 export function decoderOf(
   { topics, registry, reread }: KafkaConfig,
-  { tables, stored }: Pick<LogSessionOptions, 'tables' | 'stored'>,
+  {
+    tables,
+    stored,
+  }: {
+    readonly tables: LogSessionOptions['tables'];
+    readonly stored: Pick<LogSessionOptions['stored'], 'consistentPoint'>;
+  },
 ): DebeziumDecoder {
   return new DebeziumDecoder({
     tables,

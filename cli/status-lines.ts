@@ -42,6 +42,10 @@ export function statusLines(
   lines.push(`unresolved   ${waitingText(status.unresolved)}`);
   lines.push(`quarantined  ${waitingText(status.quarantined)}`);
   lines.push(`accepted     ${waitingText(status.accepted)}`);
+  if (status.unread.rows > 0) {
+    const next = 'tandem quarantine list --kind messages';
+    lines.push(`unread       ${waitingText(status.unread)}: messages of the log; next: ${next}`);
+  }
   for (const one of status.inactive) {
     lines.push(
       `not derived  ${one.entity}: ${inactiveText(one)}; next: tandem resume ${one.entity}`,

@@ -9,6 +9,7 @@ import type { Fence } from './fence.ts';
 import { InactiveEntities } from './inactive-entities.ts';
 import { JobRunner } from './job-runner.ts';
 import { Journals } from './journal.ts';
+import { overNewer, type LateChanges } from './late-changes.ts';
 import { lockTables } from './locks.ts';
 import { LogFence } from './log-fence.ts';
 import { setBack, type Mending } from './mend.ts';
@@ -183,6 +184,27 @@ export class Applier {
       return 'a journal has to see the changes that are on their way first: start tandem run';
     }
     return null;
+  }
+
+  /**
+   * Applies changes that come late, out of a log that is read again, in a transaction like a
+   * batch's and beside whoever streams. The version decides, so nothing newer is undone.
+   */
+  async applyLate(late: LateChanges): Promise<void> {
+    const { client } = this.#context;
+    const { fence, merging, derivation } = this.#parts;
+    await this.#narrowing(async (carefully) => {
+      await execute(client, 'begin');
+      await fence.keepOut();
+      await lockTables(client, new Set(late.events.map(({ table }) => table.name)));
+      const tx = new TargetTransaction(this.#context.options.maxRoots, carefully);
+      await merging.merge(tx, await overNewer(client, late));
+      await late.beside(client);
+      await derivation.finish(tx);
+      await execute(client, 'commit');
+      this.#committed(tx);
+      return true;
+    });
   }
 
   /** Wakes what waits for rows that are there: they came by another way than a batch or a job. */

@@ -104,6 +104,11 @@ const TABLES: readonly string[] = [
     last_tried_at timestamptz not null default now(),
     primary key (topic, "partition", "offset")
   )`,
+  addColumns('dead_letter', {
+    accepted_at: 'timestamptz',
+    accepted_by: 'text',
+    accept_reason: 'text',
+  }),
   `comment on table tandem.dead_letter is 'messages that nobody could read; their bytes are in the topic of dead letters'`,
   `create table if not exists tandem.mirror (
     table_name text primary key,

@@ -3,6 +3,7 @@ import { readSlot, type NoSlot, type SlotState } from '../connectors/postgres/sl
 import { textRows } from '../connectors/postgres/connection.ts';
 import type { Mapping } from '../core/entity.ts';
 import { account, type EntityAccount } from './account.ts';
+import { countDeadLetters } from './dead-letter-list.ts';
 import {
   changedMappings,
   inactiveEntities,
@@ -44,6 +45,8 @@ export type Status = {
   readonly quarantined: Waiting;
   /** Refused rows that a person has decided to leave out. */
   readonly accepted: Waiting;
+  /** Messages of a log that nobody could read: each may be a change that is missing. */
+  readonly unread: Waiting;
   /** Entities that are not derived at present. */
   readonly inactive: readonly InactiveEntity[];
   /** Entities with rows of another mapping than the one that derives now. */
@@ -104,6 +107,7 @@ export async function readStatus(context: {
     unresolved: await waiting(target, 'unresolved'),
     quarantined: await waiting(target, 'quarantine'),
     accepted: await waiting(target, 'accepted'),
+    unread: await countDeadLetters(target),
     inactive: await inactiveEntities(target),
     changedMappings: await changedMappings(target),
     proof: await lastProof(target),
@@ -191,6 +195,7 @@ function notSetUp(slot: SlotState | NoSlot): Status {
     unresolved: NOTHING,
     quarantined: NOTHING,
     accepted: NOTHING,
+    unread: NOTHING,
     inactive: [],
     changedMappings: [],
     proof: null,

@@ -75,10 +75,12 @@ export function targetSections(
   return [target, kept];
 }
 
+const UNREAD = 'what they changed may be missing; see: tandem quarantine list --kind messages';
+
 const WAYS = ['applied', 'held', 'quarantined', 'excluded'] as const;
 
 export function accountSections(
-  { entities }: AccountProof,
+  { entities, unread }: AccountProof,
   { count, limit }: Format,
 ): readonly Section[] {
   const rows = entities.map((it) => ({
@@ -96,9 +98,16 @@ export function accountSections(
     title: 'Account of the roots',
     head: ['entity', 'source', 'mirror', ...WAYS, 'deleted'],
     rows,
-    notes: entities.flatMap((it) =>
-      [...accountNotes(it, limit), ...rulesOf(it, count)].map((note) => [it.entity, note] as const),
-    ),
+    notes: [
+      ...entities.flatMap((it) =>
+        [...accountNotes(it, limit), ...rulesOf(it, count)].map(
+          (note) => [it.entity, note] as const,
+        ),
+      ),
+      ...(unread === 0
+        ? []
+        : [['log', `${count(unread)} messages could not be read: ${UNREAD}`] as const]),
+    ],
   };
   const sums = entities.flatMap((it) => it.sums.map((sum) => ({ entity: it.entity, sum })));
   if (sums.length === 0) return [roots];

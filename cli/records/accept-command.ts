@@ -8,14 +8,16 @@ import { EXIT, type Command, type Context, type ExitCode } from '../command.ts';
 import { didYouMean } from '../similar.ts';
 import { formatCount } from '../units.ts';
 import { knownEntity } from './known-entity.ts';
+import { acceptMessages } from '../messages/accept-messages.ts';
+import { isTopicOfLetters } from '../messages/given-places.ts';
 import { textFlag } from './list-command.ts';
 import { withRecords } from './open-records.ts';
 
 /** `tandem quarantine accept ENTITY KEY… --reason "…"`: leaves refused rows out, by a person's decision. */
 export const accept: Command = {
   arguments: [
-    { name: '[entity]', help: 'the entity' },
-    { name: '[keys...]', help: 'keys of its roots, as the list prints them' },
+    { name: '[entity]', help: 'the entity, or a topic of messages that nobody could read' },
+    { name: '[keys...]', help: 'keys of its roots, or partition/offset, as the list prints them' },
   ],
   options: [
     { flags: '--reason <text>', help: 'why; kept with the decision. No values of persons' },
@@ -47,14 +49,20 @@ export const accept: Command = {
       context.notes.line(`error: ${problem ?? 'name an entity'}`);
       return EXIT.usage;
     }
+    const because = (textFlag(flags, 'reason') ?? '').trim();
+    const ofTopic = await withRecords(context, async (target) =>
+      !isAll && (await isTopicOfLetters(context, target, of))
+        ? await acceptMessages(context, target, { topic: of, places: keys, reason: because })
+        : null,
+    );
+    if (ofTopic !== null) return ofTopic;
     const entity = await knownEntity(context, of);
     if (entity === null) return EXIT.usage;
-    const reason = (textFlag(flags, 'reason') ?? '').trim();
     return await withRecords(context, async (target) => {
       if (isAll) {
         const stop = await askForAll(context, target, entity, code ?? '', flags['yes'] === true);
         if (stop !== null) return stop;
-        return await acceptAndTell(context, target, { entity, keys: null, code, reason });
+        return await acceptAndTell(context, target, { entity, keys: null, code, reason: because });
       }
       const there = new Set(await keysOn(target, 'quarantine', entity.name, keys));
       const absent = keys.filter((key) => !there.has(key));
@@ -64,7 +72,12 @@ export const accept: Command = {
         context.notes.line(`next:  tandem quarantine list --entity ${entity.name}`);
         return EXIT.failure;
       }
-      return await acceptAndTell(context, target, { entity, keys: [...there], code: null, reason });
+      return await acceptAndTell(context, target, {
+        entity,
+        keys: [...there],
+        code: null,
+        reason: because,
+      });
     });
   },
 };

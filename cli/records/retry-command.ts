@@ -17,6 +17,7 @@ import { EXIT, type Command, type Context, type ExitCode } from '../command.ts';
 import { Engine } from '../engine.ts';
 import { timeoutOf } from '../timeout-flag.ts';
 import { formatSeconds } from '../units.ts';
+import { retryLetters } from '../messages/retry-letters.ts';
 import { knownEntity } from './known-entity.ts';
 import { STANDING } from './list-words.ts';
 import { withRecords } from './open-records.ts';
@@ -29,8 +30,14 @@ type Wanted = { readonly entity: Entity; readonly keys: readonly string[] };
 export function retryCommand(list: RecordListName): Command {
   return {
     arguments: [
-      { name: '[entity]', help: 'the entity; without keys, all of its rows on the list' },
-      { name: '[keys...]', help: 'keys of its roots, as the list prints them' },
+      {
+        name: '[entity]',
+        help: `the entity${list === 'quarantine' ? ', or a topic of messages' : ''}; without keys, all that is on the list`,
+      },
+      {
+        name: '[keys...]',
+        help: `keys of its roots${list === 'quarantine' ? ', or partition/offset' : ''}, as the list prints them`,
+      },
     ],
     options: [
       { flags: '--all', help: 'the rows of every entity' },
@@ -42,7 +49,10 @@ export function retryCommand(list: RecordListName): Command {
       'A process that streams does it as a job; where there is none it is done here. A row that fails\n' +
       'again stays where it is, with one attempt more. A changed mapping is read at the start of\n' +
       '`tandem run`: restart it first.' +
-      (list === 'quarantine' ? '\nA row that was accepted is not accepted any more.' : ''),
+      (list === 'quarantine'
+        ? '\nA row that was accepted is not accepted any more. A message is read again with the decoder of\n' +
+          'now, here and at once, and applied where the mirror has nothing newer.'
+        : ''),
 
     async run(context, flags, [name, keys]) {
       const timeoutMs = timeoutOf(context, flags, '60s');
@@ -51,6 +61,16 @@ export function retryCommand(list: RecordListName): Command {
       if (isAll === (typeof name === 'string')) {
         context.notes.line('error: name an entity (and keys), or give --all');
         return EXIT.usage;
+      }
+      if (list === 'quarantine') {
+        const places = typeof keys === 'object' ? keys : [];
+        const json = flags['json'] === true;
+        const code = await retryLetters(context, {
+          topic: isAll ? null : String(name),
+          places,
+          json,
+        });
+        if (code !== null && (!isAll || code !== EXIT.ok)) return code;
       }
       const only = typeof name === 'string' ? await knownEntity(context, name) : null;
       if (only === null && !isAll) return EXIT.usage;

@@ -3,6 +3,7 @@ import type { RecordListName } from '../../monitoring/record-list.ts';
 import { aligned } from '../aligned.ts';
 import { EXIT, type Command } from '../command.ts';
 import { knownEntity } from './known-entity.ts';
+import { showMessage } from '../messages/show-message.ts';
 import { STANDING } from './list-words.ts';
 import { withRecords } from './open-records.ts';
 import { elsewhere, showLines, standsOn } from './show-lines.ts';
@@ -11,8 +12,14 @@ import { elsewhere, showLines, standsOn } from './show-lines.ts';
 export function showCommand(list: RecordListName): Command {
   return {
     arguments: [
-      { name: '<entity>', help: 'the name of the entity' },
-      { name: '<key>', help: "the root's key, as the list prints it" },
+      {
+        name: '<entity>',
+        help: `the name of the entity${list === 'quarantine' ? ', or a topic' : ''}`,
+      },
+      {
+        name: '<key>',
+        help: `the root's key${list === 'quarantine' ? ', or partition/offset' : ''}, as the list prints it`,
+      },
     ],
     options: [
       { flags: '--show-values', help: 'the values of its row too, as the mirror has them' },
@@ -21,6 +28,8 @@ export function showCommand(list: RecordListName): Command {
     details: 'Columns that the mapping declares as secret are not in the mirror.',
 
     async run(context, flags, [name, key]) {
+      const shown = list === 'quarantine' ? await showMessage(context, flags, name, key) : null;
+      if (shown !== null) return shown;
       const entity = await knownEntity(context, String(name));
       if (entity === null) return EXIT.usage;
       return await withRecords(context, async (target) => {

@@ -9,6 +9,8 @@ import { scanTopic } from './scan-topic.ts';
 export type DeadLetter = {
   readonly message: RawMessage;
   readonly table: string | null;
+  /** Those that read the table. */
+  readonly entities: readonly string[];
   readonly code: ErrorCode;
   readonly reason: string;
 };
@@ -91,7 +93,7 @@ function* inParts(letters: readonly DeadLetter[]): Generator<readonly DeadLetter
   if (part.length > 0) yield part;
 }
 
-function toMessage({ message, table, code, reason }: DeadLetter) {
+function toMessage({ message, table, entities, code, reason }: DeadLetter) {
   const { key, value, headers, topic, partition, offset, timestampMs } = message;
   return {
     key,
@@ -105,6 +107,7 @@ function toMessage({ message, table, code, reason }: DeadLetter) {
       [`${PREFIX}offset`]: String(offset),
       [`${PREFIX}timestamp`]: String(timestampMs),
       ...(table === null ? {} : { [`${PREFIX}table`]: table }),
+      ...(entities.length === 0 ? {} : { [`${PREFIX}entities`]: entities.join(',') }),
     },
   };
 }

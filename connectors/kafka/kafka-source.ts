@@ -15,7 +15,7 @@ import { compareVersions, type Lsn } from '../../core/version.ts';
 import type { DeadLetterBox, DeadLetter } from './dead-letters.ts';
 import { DEFAULT_TIMING, GroupReader, type GroupTiming } from './group-reader.ts';
 import { formatLogPosition, parseLogPosition, type LogPositions } from './log-position.ts';
-import type { MessageDecoder, RawMessage } from './message-decoder.ts';
+import type { Decoded, MessageDecoder, RawMessage } from './message-decoder.ts';
 import type { Taken } from './take-messages.ts';
 
 export type KafkaSourceOptions = {
@@ -28,6 +28,8 @@ export type KafkaSourceOptions = {
   readonly decoder: MessageDecoder;
   readonly positions: LogPositions;
   readonly deadLetters: DeadLetterBox;
+  /** By table: whose rows lack a change of it that could not be read. Default: nobody is named. */
+  readonly readers?: ReadonlyMap<string, readonly string[]>;
   /**
    * What the source committed before is in the target, whatever the log says of it: messages so old
    * may have gone before a partition was read for the first time.
@@ -127,7 +129,7 @@ export class KafkaSource implements ChangeSource {
   }
 
   #decode(reader: GroupReader, messages: readonly RawMessage[]): Read {
-    const { decoder, tables } = this.#options;
+    const { decoder } = this.#options;
     const events: ChangeEvent[] = [];
     const letters: DeadLetter[] = [];
     let sentAtMs: number | null = null;
@@ -142,12 +144,7 @@ export class KafkaSource implements ChangeSource {
           sentAtMs = Math.max(decoded.sentAtMs, sentAtMs ?? 0);
           break;
         case 'unreadable':
-          letters.push({
-            message,
-            table: tables.get(message.topic)?.name ?? null,
-            code: decoded.code,
-            reason: decoded.message,
-          });
+          letters.push(this.#letterOf(message, decoded));
           break;
         case 'nothing':
           break;
@@ -156,6 +153,12 @@ export class KafkaSource implements ChangeSource {
     const heartbeat = sentAtMs === null ? null : { sentAtMs };
     if (heartbeat !== null) this.#options.sawHeartbeat?.(heartbeat);
     return { events: inOrder(events), heartbeat, letters };
+  }
+
+  #letterOf(message: RawMessage, { code, message: reason }: NotRead): DeadLetter {
+    const table = this.#options.tables.get(message.topic)?.name ?? null;
+    const entities = this.#options.readers?.get(table ?? '') ?? [];
+    return { message, table, entities, code, reason };
   }
 
   #isOfStream({ table, version }: ChangeEvent): boolean {
@@ -180,6 +183,8 @@ export class KafkaSource implements ChangeSource {
     queue.isUnproven = false;
   }
 }
+
+type NotRead = Extract<Decoded, { readonly kind: 'unreadable' }>;
 
 type Read = {
   readonly events: readonly ChangeEvent[];

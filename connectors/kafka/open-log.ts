@@ -17,6 +17,7 @@ export type LogOptions = Pick<
   | 'heldUntil'
   | 'joinsAt'
   | 'sawHeartbeat'
+  | 'readers'
   | 'observer'
   | 'timing'
 > & {

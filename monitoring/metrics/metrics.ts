@@ -188,6 +188,11 @@ function recordMetrics(registers: Registry[]) {
       labelNames: ['list'],
       registers,
     }),
+    unreadMessages: new Reading({
+      name: 'tandem_unread_messages',
+      help: 'Messages of the log that nobody could read, and nobody has accepted',
+      registers,
+    }),
     openJobs: new Reading({
       name: 'tandem_open_jobs',
       help: 'Jobs that wait behind the stream',

@@ -65,6 +65,7 @@ function showTarget(metrics: Metrics, target: TargetSample, mapping: Mapping): v
   metrics.openJobs.set(target.openJobs);
   metrics.oldestJob.set(target.oldestJobSeconds);
   showLists(metrics, target, mapping);
+  metrics.unreadMessages.set(target.unreadMessages);
   for (const { proof, endedAtMs, mismatches } of target.proofs) {
     metrics.proofLastPass.set(endedAtMs / 1000, { proof });
     metrics.proofLastMismatches.set(mismatches, { proof });
@@ -94,10 +95,11 @@ function showLists(metrics: Metrics, { lists }: TargetSample, { entities }: Mapp
 
 function forgetTarget(metrics: Metrics): void {
   const { lastDelay, mirrorTables, entitiesToDerive, copyConsistent } = metrics;
-  const { openJobs, oldestJob, waiting, waitingOldest, entityState } = metrics;
+  const { openJobs, oldestJob, waiting, waitingOldest, entityState, unreadMessages } = metrics;
   for (const reading of [lastDelay, entitiesToDerive, copyConsistent, openJobs, oldestJob]) {
     reading.forget();
   }
+  unreadMessages.forget();
   for (const reading of [mirrorTables, waiting, waitingOldest, entityState]) reading.forget();
 }
 

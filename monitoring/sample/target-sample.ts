@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { textRows } from '../../connectors/postgres/connection.ts';
 import type { Mapping } from '../../core/entity.ts';
+import { countDeadLetters } from '../dead-letter-list.ts';
 import { parseLsn, type Lsn } from '../../core/version.ts';
 
 export const LISTS = ['held', 'unresolved', 'quarantine'] as const;
@@ -34,6 +35,8 @@ export type TargetSample = {
   readonly openJobs: number;
   readonly oldestJobSeconds: number | null;
   readonly lists: readonly ListSample[];
+  /** Messages of a log that nobody could read. */
+  readonly unreadMessages: number;
   /** The last full pass of the proof, whichever process made it. */
   readonly proofs: readonly ProofSample[];
   /** Those that the target has heard of. */
@@ -74,6 +77,7 @@ export async function sampleTarget(
     openJobs: Number(jobs),
     oldestJobSeconds: numberOf(oldestJob),
     lists: await sampleLists(client),
+    unreadMessages: (await countDeadLetters(client)).rows,
     proofs: await sampleProofs(client),
     entities: new Map(
       entities.map(([name, state, isDerived]) => [

@@ -55,6 +55,8 @@ export type EntityAccountProof = {
 export type AccountProof = {
   readonly at: string;
   readonly entities: readonly EntityAccountProof[];
+  /** Messages of a log that nobody could read, and nobody does without: their rows are unknown. */
+  readonly unread: number;
   readonly agrees: boolean;
   /** No entity was left out, and no root was pending. */
   readonly isSettled: boolean;

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { openClient, textRows, type Database } from '../../connectors/postgres/connection.ts';
 import { ident, qualified } from '../../connectors/postgres/sql.ts';
+import { countUnread } from '../../consumers/dead-letters.ts';
 import type { Model } from '../../consumers/model.ts';
 import type { DerivedEntity } from '../../core/entity.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
@@ -60,6 +61,7 @@ async function proveIn(options: AccountProofOptions, snapshot: Snapshot): Promis
     return {
       at: now?.[0] ?? '',
       entities,
+      unread: await countUnread(client),
       agrees: entities.every((it) => it.agrees || it.notVerified !== null),
       isSettled: entities.every((it) => it.notVerified === null && it.pendingRoots === 0),
     };

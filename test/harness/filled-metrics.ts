@@ -47,7 +47,7 @@ export function targetSample(change: Partial<TargetSample> = {}): TargetSample {
   return {
     ...{ position: 4_000n as Lsn, heartbeatAtMs: 1_000, heartbeatDelayMs: 20 },
     ...{ tables: 4, loadedTables: 4, isConsistent: true },
-    ...{ openJobs: 1, oldestJobSeconds: 5, entities: new Map(derived) },
+    ...{ openJobs: 1, oldestJobSeconds: 5, unreadMessages: 2, entities: new Map(derived) },
     proofs: [{ proof: 'mirror', endedAtMs: 1_000, mismatches: 0 }],
     lists: [{ list: 'held', entity: 'office', rows: 2, oldestSeconds: 60 }],
     ...change,
