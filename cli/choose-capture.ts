@@ -15,17 +15,28 @@ import type { LogCapture } from './log-capture.ts';
 export type Capture = {
   readonly through: 'slot' | 'log';
   /** As the engine takes it. */
-  readonly log: { readonly log?: LogCapture };
+  readonly log: { readonly log?: LogCapture; readonly rereadLog?: boolean };
   /** Watches, until `signal` aborts, whoever writes the log. */
   readonly follow: (observer: Observer, signal: AbortSignal) => Promise<void>;
 };
 
+const KAFKA_ONLY = [
+  ['topics', '--topics'],
+  ['entities', '--entities'],
+  ['rereadLog', '--reread-log'],
+] as const;
+
 /** @throws TandemError `CONFIG_INVALID` with the option that is wrong */
-export function chooseCapture(config: Config, mapping: Mapping, flags: Flags): Capture {
+export function chooseCapture(
+  config: Config,
+  mapping: Mapping,
+  flags: Flags,
+  observer: Observer,
+): Capture {
   const from = flags['from'] ?? 'direct';
   if (from === 'direct') {
-    const given = ['topics', 'entities'].find((name) => flags[name] !== undefined);
-    if (given !== undefined) throw wrong(`--${given}`, 'is for --from kafka');
+    const given = KAFKA_ONLY.find(([name]) => flags[name] !== undefined);
+    if (given !== undefined) throw wrong(given[1], 'is for --from kafka');
     return { through: 'slot', log: {}, follow: () => Promise.resolve() };
   }
   if (from !== 'kafka') throw wrong('--from', 'must be direct or kafka');
@@ -34,7 +45,10 @@ export function chooseCapture(config: Config, mapping: Mapping, flags: Flags): C
   const share = shareOf(mapping, kafka.group, flags);
   return {
     through: 'log',
-    log: { log: kafkaCapture(kafka, mapping, share) },
+    log: {
+      log: kafkaCapture(kafka, mapping, share, observer),
+      rereadLog: flags['rereadLog'] === true,
+    },
     follow: async (observer, signal) => {
       if (kafka.connect === null) return;
       const { connector } = kafka.connect;

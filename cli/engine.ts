@@ -50,6 +50,8 @@ export type EngineContext = {
   readonly clock: Clock;
   /** Brings the stream through a log. Default: it comes from the slot. */
   readonly log?: LogCapture;
+  /** Whether tables are read again whose changes the log has lost, whatever ON_LOG_LOSS says. */
+  readonly rereadLog?: boolean;
   /** Put around the source of the stream. */
   readonly watch?: (source: ChangeSource) => ChangeSource;
   /** How often to look whether the mapped tables changed. Default: 30 seconds. */

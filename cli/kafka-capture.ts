@@ -1,8 +1,10 @@
 import { DebeziumDecoder } from '../connectors/debezium/decode.ts';
 import { SchemaRegistry } from '../connectors/debezium/schema-registry.ts';
 import { EXACT_MODES } from '../connectors/debezium/value-modes.ts';
+import { lookAtLog } from '../connectors/kafka/log-sight.ts';
 import { openLog } from '../connectors/kafka/open-log.ts';
 import type { Mapping } from '../core/entity.ts';
+import type { Observer } from '../core/ports.ts';
 import { parseLsn } from '../core/version.ts';
 import { capturedTables } from './connector/wanted-config.ts';
 import type { KafkaConfig } from './kafka-config.ts';
@@ -13,7 +15,12 @@ import { entitiesByTable } from './messages/readers.ts';
 export type Share = { readonly tables: ReadonlySet<string> | null; readonly group: string };
 
 /** The stream through Kafka, as Debezium or the relay have written it. */
-export function kafkaCapture(kafka: KafkaConfig, mapping: Mapping, share: Share): LogCapture {
+export function kafkaCapture(
+  kafka: KafkaConfig,
+  mapping: Mapping,
+  share: Share,
+  observer: Observer,
+): LogCapture {
   return {
     open: (options) =>
       openLog({
@@ -31,6 +38,7 @@ export function kafkaCapture(kafka: KafkaConfig, mapping: Mapping, share: Share)
         readers: entitiesByTable(mapping),
         observer: options.observer,
       }),
+    look: (topics) => lookAtLog(kafka.access, topics, observer),
   };
 }
 

@@ -21,6 +21,8 @@ export type KafkaConfig = {
   readonly registry: HttpPlace | null;
   /** Whether rows are read again that a message cannot carry. */
   readonly reread: boolean;
+  /** What becomes of tables whose changes the log has lost. */
+  readonly onLogLoss: 'stop' | 'reread';
   /** Null: no Kafka Connect is asked. */
   readonly connect: ConnectConfig | null;
 };
@@ -73,6 +75,7 @@ export function kafkaConfig(
     compression: settings.KAFKA_COMPRESSION,
     registry: place(settings, 'SCHEMA_REGISTRY', problems),
     reread: settings.KAFKA_REREAD,
+    onLogLoss: settings.ON_LOG_LOSS,
     connect: connectConfig(settings, problems),
   };
 }

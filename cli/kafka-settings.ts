@@ -115,6 +115,13 @@ export const KAFKA_SETTINGS = {
     value: 'bool',
     default: 'true',
   }),
+  ON_LOG_LOSS: withDefault(oneOf(['stop', 'reread']), {
+    group: KAFKA,
+    help: 'When a topic has lost messages that the target has not had (they expired, or it was made anew): stop, or reread its table beside the stream. Another cluster than before always stops.',
+    example: 'reread',
+    value: 'what',
+    default: 'stop',
+  }),
   SCHEMA_REGISTRY_URL: optional(httpUrl, {
     group: KAFKA,
     help: "Schema registry for Avro, one that speaks as Confluent's does. Of Apicurio: its /apis/ccompat/v7.",

@@ -1,3 +1,4 @@
+import type { LogSight } from '../connectors/kafka/log-sight.ts';
 import type { LogPositions } from '../connectors/kafka/log-position.ts';
 import type { StoredPosition } from '../consumers/position.ts';
 import type { MirrorTable } from '../core/mirror-table.ts';
@@ -13,6 +14,9 @@ export type LogCapture = {
    *   the target was fed from
    */
   open(options: LogSessionOptions): Promise<LogSession>;
+
+  /** What the log holds of these topics now. */
+  look(topics: readonly string[]): Promise<LogSight>;
 };
 
 export type LogSessionOptions = {

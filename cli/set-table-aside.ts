@@ -5,6 +5,7 @@ import { readAnew, readTableRecords, stopTable } from '../consumers/table-state.
 import { TandemError } from '../core/errors.ts';
 import { truncateAction } from '../core/truncate-policy.ts';
 import type { EngineContext } from './engine.ts';
+import { healLog } from './heal-log.ts';
 import { sourceFacts, type Settled } from './settle.ts';
 
 /**
@@ -27,8 +28,10 @@ export async function setTableAside(
     );
   } else if (error.code === 'RELATION_CHANGED') {
     await judgeChanged(context, table, error);
+  } else if (error.code === 'TABLE_UNPUBLISHED') {
+    return await isSeen(context, settled);
   } else {
-    return error.code === 'TABLE_UNPUBLISHED' && (await isSeen(context, settled));
+    return await healLog(context, settled, error);
   }
   return true;
 }

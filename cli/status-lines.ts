@@ -72,7 +72,11 @@ const UNSETTLED: Readonly<Record<Status['unsettled'][number]['state'], string>> 
   joining: 'is being read beside the stream',
 };
 
-function phaseNote({ phase, mirror }: Status): string {
+function phaseNote({ phase, mirror, unsettled }: Status): string {
+  const joins = unsettled.some(({ state }) => state !== 'stopped');
+  if (phase === 'catching up' && joins && mirror.isConsistent) {
+    return ': a table is being read beside the stream';
+  }
   if (phase === 'catching up') return ': the copy is consistent once the stream has passed its end';
   return phase === 'stopped' && mirror.loaded > 0 ? ': nobody streams; next: tandem run' : '';
 }

@@ -9,6 +9,7 @@ import {
 } from '../connectors/postgres/connection.ts';
 import { readSlot } from '../connectors/postgres/slot.ts';
 import { notedWalEnd } from '../connectors/postgres/wal-position.ts';
+import { TandemError } from '../core/errors.ts';
 import type { Clock, Heartbeat, Observer, Position } from '../core/ports.ts';
 import { formatLsn, type Lsn } from '../core/version.ts';
 import { retryRefused } from './retry-refused.ts';
@@ -82,7 +83,7 @@ export class LogProgress {
       const to = await openClient(target, 'progress');
       try {
         while (!signal.aborted) {
-          const milestone = await this.#milestone(from);
+          const milestone = await this.#milestone(from, to);
           while (!signal.aborted && !(await this.#isReached(to, milestone))) {
             await clock.sleep(PENDING_MS, signal).catch(() => undefined);
           }
@@ -104,12 +105,20 @@ export class LogProgress {
   }
 
   /** In this order: whatever was confirmed, or stood before the heartbeat, lies before the ends. */
-  async #milestone(source: pg.Client): Promise<Milestone> {
+  async #milestone(source: pg.Client, target: pg.Client): Promise<Milestone> {
     const heartbeat = this.#heartbeat;
     this.#heartbeat = null;
     const slot = await readSlot(source, this.#options.slot);
     const confirmed = slot.exists ? slot.confirmedFlushLsn : null;
-    return { heartbeat, confirmed, ends: await this.#options.ends() };
+    const before = await readPositions(target, this.#options.stream);
+    const ends = await this.#options.ends();
+    // Somebody made it anew: that its end is behind us says nothing of what we have had.
+    for (const [name, end] of ends) {
+      const next = before.partitions.get(name)?.next ?? 0n;
+      if (next > end)
+        throw new TandemError('LOG_RECREATED', { partition: name, expected: next, end });
+    }
+    return { heartbeat, confirmed, ends };
   }
 
   async #isReached(target: pg.Client, { ends }: Milestone): Promise<boolean> {
@@ -139,7 +148,13 @@ export class LogProgress {
     ]);
   }
 
-  async #note(target: pg.Client, { confirmed, heartbeat }: Milestone): Promise<void> {
+  /** While a table is being read again it lacks what a heartbeat would vouch for. */
+  async #note(target: pg.Client, { confirmed, heartbeat: found }: Milestone): Promise<void> {
+    const [joins] = await textRows(
+      target,
+      `select exists (select from tandem.mirror where state in ('waiting', 'joining'))`,
+    );
+    const heartbeat = joins?.[0] === 't' ? null : found;
     const { stream, epoch, sourceNow, observer } = this.#options;
     const lagMs = heartbeat === null ? null : Math.max(0, sourceNow() - heartbeat.sentAtMs);
     const position = confirmed === null ? null : formatLsn(confirmed);

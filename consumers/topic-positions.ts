@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { LogPositions, StoredPositions } from '../connectors/kafka/log-position.ts';
 import { partitionName } from '../connectors/kafka/log-position.ts';
+import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import { execute, textRows, withClient, type Database } from '../connectors/postgres/connection.ts';
 import { TandemError } from '../core/errors.ts';
 
@@ -48,15 +49,34 @@ export async function noteCluster(
   );
 }
 
-/** Forgets where the target stands in these topics: they are read from what they hold. */
-export async function forgetTopics(
+/** The positions are those of another cluster from now on. */
+export async function setCluster(
   client: pg.ClientBase,
   stream: string,
-  topics: readonly string[],
+  clusterId: string,
 ): Promise<void> {
+  const sql = 'update tandem.position set cluster_id = $2 where stream = $1';
+  await execute(client, sql, [stream, clusterId]);
+}
+
+/** Forgets where the target stands in a topic: it is read from these offsets on, by partition. */
+export async function beginTopic(
+  client: pg.ClientBase,
+  stream: string,
+  topic: string,
+  offsets: ReadonlyMap<number, bigint>,
+): Promise<void> {
+  const forget = 'delete from tandem.topic_position where stream = $1 and topic = $2';
+  await execute(client, forget, [stream, topic]);
   await execute(
     client,
-    'delete from tandem.topic_position where stream = $1 and topic = any($2::text[])',
-    [stream, topics],
+    `insert into tandem.topic_position (stream, topic, "partition", next_offset)
+     select $1, $2, * from unnest($3::integer[], $4::bigint[])`,
+    [
+      stream,
+      topic,
+      arrayLiteral([...offsets.keys()].map(String)),
+      arrayLiteral([...offsets.values()].map(String)),
+    ],
   );
 }

@@ -109,7 +109,7 @@ export const ERROR_POLICY = {
   },
   TOPIC_MISSING: {
     retry: 'manual',
-    hint: 'These topics are not there, or this user may not see them. `tandem connector deploy` makes them, and so does the relay; one that was deleted has taken changes with it: run `tandem setup --reread-log`.',
+    hint: 'These topics are not there, or this user may not see them. `tandem connector deploy` makes them, and so does the relay; one that was deleted has taken changes with it: run `tandem run --from kafka --reread-log`.',
   },
   TOPIC_NAME: {
     retry: 'manual',
@@ -117,11 +117,11 @@ export const ERROR_POLICY = {
   },
   LOG_EXPIRED: {
     retry: 'manual',
-    hint: 'The topic has deleted messages that the target has not had. Raise its retention, then run `tandem setup --reread-log`, which reads its table again.',
+    hint: 'The topic has deleted messages that the target has not had. Raise its retention, then run `tandem run --from kafka --reread-log`, which reads its table again beside the stream.',
   },
   LOG_RECREATED: {
     retry: 'manual',
-    hint: 'The topic, or the cluster, is not the one that the target was fed from. Correct KAFKA_BROKERS if it names another cluster; if it was made anew, run `tandem setup --reread-log`, which reads the tables again.',
+    hint: 'The topic, or the cluster, is not the one that the target was fed from. Correct KAFKA_BROKERS if it names another cluster; if it was made anew, run `tandem run --from kafka --reread-log`, which reads the tables again beside the stream.',
   },
   PROTOCOL_VIOLATION: { retry: 'never', hint: 'A defect: report it with the facts shown.' },
   LSN_MALFORMED: { retry: 'never', hint: 'A defect: report it with the text shown.' },

@@ -95,12 +95,15 @@ export async function readStatus(context: {
   const wanted = mapping.entities.filter((entity) => entity.kind === 'derived').length;
   const isConsistent = row?.[2] === 't' && loaded === tables;
   const isLoaded = loaded === tables && tables > 0;
+  const unsettled = await unsettledTables(target);
+  const joins = unsettled.some(({ state }) => state !== 'stopped');
+  const isWhole = isConsistent && !joins;
   return {
-    phase: phaseOf({ isLoaded, isDerived: derived >= wanted, isConsistent, slot }),
+    phase: phaseOf({ isLoaded, isDerived: derived >= wanted, isConsistent: isWhole, slot }),
     slot,
     lag,
     mirror: { loaded, tables, isConsistent },
-    unsettled: await unsettledTables(target),
+    unsettled,
     openJobs: Number(open?.[0] ?? 0),
     journalGaps: await journalGaps(target, mapping),
     held: await waiting(target, 'held'),

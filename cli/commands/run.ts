@@ -34,6 +34,10 @@ export const run: Command = {
       flags: '--entities <entity,…>',
       help: 'with kafka: only the topics of the root tables of these entities',
     },
+    {
+      flags: '--reread-log',
+      help: 'with kafka: where the log has lost something, read its tables again beside the stream',
+    },
   ],
   details:
     'Safe to stop and to kill at any moment: it goes on from what the target has committed.\n' +
@@ -46,10 +50,10 @@ export const run: Command = {
     const loaded = await context.mapping();
     const { mapping } = loaded;
     const applyMapping = flags['applyMapping'] === true;
-    const capture = chooseCapture(config, mapping, flags);
     const clock = systemClock;
     hardStop(context, signal, 'stopped; the batch in hand was rolled back and comes again');
     const reported = { config, mapping, observer: await context.observer(), clock };
+    const capture = chooseCapture(config, mapping, flags, reported.observer);
     await withMetrics(reported, async ({ observer, watch }) => {
       // A wrong host or password ends it here; once both were reached, what passes is waited for.
       await withBoth(config, 'first contact', async () => undefined);

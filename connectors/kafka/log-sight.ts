@@ -1,0 +1,73 @@
+import { TandemError } from '../../core/errors.ts';
+import type { Observer } from '../../core/ports.ts';
+import { kafkaClient, type KafkaAccess } from './client.ts';
+import { judgeCluster, judgeLog } from './judge-log.ts';
+import { kafkaError } from './kafka-error.ts';
+import { readClusterId, readLogEnds, type LogEnds } from './log-ends.ts';
+import type { StoredPositions } from './log-position.ts';
+
+/** What a log holds at one moment, of the topics that were asked for. */
+export type LogSight = {
+  readonly clusterId: string;
+  /** By `topic/partition`; a topic that is not there has none. */
+  readonly ends: ReadonlyMap<string, LogEnds>;
+};
+
+/** @throws TandemError `KAFKA_UNREACHABLE`, `KAFKA_REFUSED` */
+export async function lookAtLog(
+  access: KafkaAccess,
+  topics: readonly string[],
+  observer: Observer,
+): Promise<LogSight> {
+  const admin = kafkaClient(access, observer).admin();
+  try {
+    await admin.connect();
+    const present = new Set(await admin.listTopics());
+    const there = topics.filter((topic) => present.has(topic));
+    return { clusterId: await readClusterId(admin), ends: await readLogEnds(admin, there) };
+  } catch (error) {
+    throw kafkaError(error, 'look at the log');
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** Topics of which the target has had more, or less, than the log shows: all where it is another cluster. */
+export function lostTopics(
+  topics: readonly string[],
+  stored: StoredPositions,
+  sight: LogSight,
+): ReadonlySet<string> {
+  if (!isSound(() => judgeCluster(stored.clusterId, sight.clusterId))) return new Set(topics);
+  const lost = new Set<string>();
+  for (const [name, { next }] of stored.partitions) {
+    const { topic, partition } = partitionOf(name);
+    if (!topics.includes(topic)) continue;
+    const expected = { topic, partition, next, isKnown: true, mayBeginLate: false };
+    const isLost = next > 0n && !isSound(() => judgeLog(expected, sight.ends.get(name)));
+    if (isLost) lost.add(topic);
+  }
+  return lost;
+}
+
+function isSound(judge: () => unknown): boolean {
+  try {
+    judge();
+    return true;
+  } catch (error) {
+    if (error instanceof TandemError) return false;
+    throw error;
+  }
+}
+
+/** The first offset of every partition of a topic. */
+export function beginningsOf(topic: string, { ends }: LogSight): ReadonlyMap<number, bigint> {
+  const found = [...ends].filter(([name]) => partitionOf(name).topic === topic);
+  return new Map(found.map(([name, { low }]) => [partitionOf(name).partition, low]));
+}
+
+/** What `partitionName` was made from. */
+function partitionOf(name: string): { readonly topic: string; readonly partition: number } {
+  const slash = name.lastIndexOf('/');
+  return { topic: name.slice(0, slash), partition: Number(name.slice(slash + 1)) };
+}
