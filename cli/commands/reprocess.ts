@@ -8,7 +8,9 @@ import { EXIT, type Command, type Context, type ExitCode, type Flags } from '../
 import { Engine } from '../engine.ts';
 import { foreseenLines } from '../foreseen-lines.ts';
 import { finishJobs } from '../finish-jobs.ts';
-import { reportJobs, WAIT_OPTIONS, waitOf } from '../job-report.ts';
+import { reportJobs, WAIT_OPTIONS, waitOf, type Wait } from '../job-report.ts';
+import { LOG_PART_OPTIONS, logPartOf, type LogPart } from '../messages/log-part.ts';
+import { foreseeLog, reprocessLog } from '../messages/reprocess-log.ts';
 import { withRecords } from '../records/open-records.ts';
 import { meantBy, SELECTION_OPTIONS, type Meant } from '../reprocess-options.ts';
 import { sameMapping } from '../same-mapping.ts';
@@ -23,6 +25,7 @@ type Wanted = { readonly entity: string; readonly keys: readonly string[] | null
 export const reprocess: Command = {
   options: [
     ...SELECTION_OPTIONS,
+    ...LOG_PART_OPTIONS,
     { flags: '--dry-run', help: 'show what it would change, by table and column; writes nothing' },
     { flags: '--json', help: 'print the dry run as JSON' },
     ...WAIT_OPTIONS,
@@ -34,10 +37,15 @@ export const reprocess: Command = {
   async run(context, flags) {
     const wait = waitOf(context, flags);
     if (wait === null) return EXIT.usage;
-    const meant = await meantBy(context, flags);
-    if (meant === null) return EXIT.usage;
     const config = await context.config();
     const { mapping } = await context.mapping();
+    const part = logPartOf(flags, mapping, config.kafka?.topics.prefix ?? null);
+    if (typeof part === 'string') {
+      context.notes.line(`error: ${part}`);
+      return EXIT.usage;
+    }
+    const meant = part === null ? await meantBy(context, flags) : null;
+    if (part === null && meant === null) return EXIT.usage;
     const observer = await context.observer();
     return await withRecords(context, async (target) => {
       const engine = await Engine.open({ config, mapping, observer, clock: systemClock });
@@ -47,6 +55,8 @@ export const reprocess: Command = {
         context.notes.line('next:  tandem run, or tandem backfill');
         return EXIT.failure;
       }
+      if (part !== null) return await ofLog(context, { engine, target }, part, { flags, wait });
+      if (meant === null) return EXIT.usage;
       const wanted = await wantedRoots(context, engine, target, meant);
       if (wanted === null) return EXIT.failure;
       if (flags['dryRun'] === true) return await dryRun(context, engine, wanted, flags);
@@ -73,11 +83,30 @@ export const reprocess: Command = {
 const EXAMPLES = 5;
 const PAGE_ROWS = 5_000;
 
+/** A part of the log, read again. Whatever of its mapping is running elsewhere is what derives. */
+async function ofLog(
+  context: Context,
+  tools: { readonly engine: Engine; readonly target: pg.Client },
+  part: LogPart,
+  { flags, wait }: { readonly flags: Flags; readonly wait: Wait },
+): Promise<ExitCode> {
+  const { engine, target } = tools;
+  if (flags['dryRun'] === true) {
+    const { lines, roots, facts } = await foreseeLog(context, tools, part);
+    if (flags['json'] !== true) for (const line of lines) context.out.line(line);
+    return await dryRun(context, engine, roots, flags, { log: facts });
+  }
+  const names = engine.model.entities.map(({ name }) => name);
+  if (!(await sameMapping(context, engine, target, names))) return EXIT.failure;
+  return await reprocessLog(context, tools, part, wait);
+}
+
 async function dryRun(
   context: Context,
   { model }: Engine,
   wanted: readonly Wanted[],
   flags: Flags,
+  more: object = {},
 ): Promise<ExitCode> {
   const { target } = await context.config();
   const found = await foreseeChanges({
@@ -85,7 +114,7 @@ async function dryRun(
     observer: await context.observer(),
     signal: context.stopSignal(),
   });
-  if (flags['json'] === true) context.out.line(JSON.stringify({ entities: found }));
+  if (flags['json'] === true) context.out.line(JSON.stringify({ ...more, entities: found }));
   else for (const line of foreseenLines(found)) context.out.line(line);
   return EXIT.ok;
 }

@@ -73,7 +73,11 @@ function result(
   return position.length === 0 ? null : { messages, bytes, position };
 }
 
-function toRaw({ topic, partition }: PartitionQueue, message: Arrived): RawMessage {
+/** As it is handed on: numbers are numbers. */
+export function toRaw(
+  { topic, partition }: Pick<PartitionQueue, 'topic' | 'partition'>,
+  message: Arrived,
+): RawMessage {
   return {
     topic,
     partition,

@@ -93,11 +93,11 @@ test('another cluster is gone on with only where a person says so', async () => 
   await behind(log);
   const topics = (await log.admin.listTopics()).filter((name) => name.startsWith(log.prefix));
   await log.admin.deleteTopics({ topics });
-  await pair.target.query(`update tandem.position set cluster_id = 'the one before'`);
+  await pair.target.query(`update tandem.position set cluster_id = 'another_one'`);
 
   await using refused = log.run();
   expect(await refused.exited).toBe(1);
-  expect(refused.output).toContain('LOG_RECREATED fedFrom=the one before');
+  expect(refused.output).toContain('LOG_RECREATED fedFrom=another_one');
   await log.reconnect();
   await goesOn(log, '--reread-log');
 }, 90_000);

@@ -54,6 +54,12 @@ export class WrittenLog implements AsyncDisposable {
     });
     const log = new WrittenLog(pair, work, bootstrap, prefix);
     await log.admin.connect();
+    const tables = ['office', 'patient', 'visit', 'link'].map((table) => log.topic(table));
+    const topics = [...tables, `${prefix}.message`, `${prefix}.dead-letter`];
+    await log.admin.createTopics({
+      topics: topics.map((topic) => ({ topic, numPartitions: 1 })),
+      waitForLeaders: true,
+    });
     await log.#producer.connect();
     for (const command of ['setup', 'backfill']) await log.done(command);
     log.#confirming = log.#confirm();
