@@ -4,7 +4,8 @@ import { statementError, textRows, withClient } from '../connectors/postgres/con
 import { inTransaction } from '../connectors/postgres/transaction.ts';
 import { readTableRecords, readTablesDigest, readAnew } from '../consumers/table-state.ts';
 import { beginTopic, readPositions, setCluster } from '../consumers/topic-positions.ts';
-import { TandemError, type ErrorCode } from '../core/errors.ts';
+import type { TandemError } from '../core/errors.ts';
+import { type ErrorCode } from '../core/errors.ts';
 import { capturedTables } from './connector/wanted-config.ts';
 import type { EngineContext } from './engine.ts';
 import type { Settled } from './settle.ts';

@@ -12,6 +12,7 @@ export function statusLines(
   status: Status,
   rates: Rates,
   connector: ConnectorSight | null = null,
+  log: readonly string[] = [],
 ): string[] {
   const { slot, lag, mirror } = status;
   const lines = [`phase        ${status.phase}${phaseNote(status)}`];
@@ -26,6 +27,7 @@ export function statusLines(
   if (connector !== null) {
     lines.push(...sightLines(connector).map((line, i) => `${i === 0 ? CONNECTOR : INDENT}${line}`));
   }
+  lines.push(...log);
   if (status.phase === 'not set up') return lines;
   const seconds = lag.seconds === null ? 'no heartbeat yet' : `${lag.seconds.toFixed(1)} s`;
   const bytes = lag.bytes === null ? '?' : formatSize(lag.bytes);

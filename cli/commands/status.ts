@@ -9,6 +9,7 @@ import { awaitDrained } from '../await-drained.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode, type Flags } from '../command.ts';
 import { briefly } from '../connector/connect-of.ts';
+import { logStateLines, readLogState } from '../log-state.ts';
 import { statusLines, type Rates } from '../status-lines.ts';
 import { timeoutOf } from '../timeout-flag.ts';
 import { formatSeconds } from '../units.ts';
@@ -49,7 +50,8 @@ export const status: Command = {
 async function show(context: Context, pair: Pair, flags: Flags): Promise<ExitCode> {
   const isWatched = flags['watch'] === true;
   const signal = isWatched ? context.stopSignal() : new AbortController().signal;
-  const { stream, slot, kafka } = await context.config();
+  const config = await context.config();
+  const { stream, slot, kafka } = config;
   const connect = kafka?.connect ?? null;
   const { mapping } = await context.mapping();
   const draw =
@@ -59,13 +61,14 @@ async function show(context: Context, pair: Pair, flags: Flags): Promise<ExitCod
     const found = await readStatus({ ...pair, stream, slot, mapping });
     const connector =
       connect === null ? null : await lookAtConnector(briefly(connect), connect.connector);
+    const log = await readLogState(pair.target, config, mapping, await context.observer());
     const here = { atMs: Date.now(), bytes: walBytes(found) };
     const rates = ratesBetween(last, here);
     last = here;
     const lines =
       flags['json'] === true
-        ? [JSON.stringify({ ...found, connector }, plain)]
-        : statusLines(found, rates, connector);
+        ? [JSON.stringify({ ...found, connector, log }, plain)]
+        : statusLines(found, rates, connector, log === null ? [] : logStateLines(log));
     if (draw === null) for (const line of lines) context.out.line(line);
     else draw(lines.join('\n'));
     if (isWatched) await systemClock.sleep(WATCH_MS, signal);

@@ -94,10 +94,11 @@ async function readOpen(
 
 /** What of a fetch is of the range. One that was under way before the seek may be from elsewhere. */
 async function readBatch(
-  { batch, heartbeat }: EachBatchPayload,
+  payload: EachBatchPayload,
   open: Map<number, OffsetRange>,
   visit: (messages: readonly RawMessage[]) => Promise<void>,
 ): Promise<void> {
+  const { batch } = payload;
   const { topic, partition } = batch;
   const range = open.get(partition);
   if (range === undefined) return;
@@ -113,7 +114,7 @@ async function readBatch(
   for (let i = 0; i < mine.length; i += PORTION) {
     const portion = mine.slice(i, i + PORTION);
     await visit(portion.map((message) => toRaw({ topic, partition }, message as Arrived)));
-    await heartbeat();
+    await payload.heartbeat();
   }
   const end = BigInt(batch.lastOffset()) + 1n;
   if (end > range.from)

@@ -42,6 +42,7 @@ test('what expired before the target had it ends the run; asked to, its table is
   await log.admin.fetchTopicOffsets(topic);
   await log.admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '5' }] });
 
+  expect((await log.done('status')).out).toMatch(/log {10}nobody consumes, 3 messages behind/);
   await using refused = log.run();
   expect(await refused.exited).toBe(1);
   expect(refused.output).toContain(`LOG_EXPIRED topic=${topic} partition=0 expected=3 first=5`);
@@ -93,10 +94,13 @@ test('another cluster is gone on with only where a person says so', async () => 
   await behind(log);
   const topics = (await log.admin.listTopics()).filter((name) => name.startsWith(log.prefix));
   await log.admin.deleteTopics({ topics });
+  await waitFor(async () => !(await log.admin.listTopics()).some((name) => topics.includes(name)), {
+    what: 'the topics to go',
+  });
   await pair.target.query(`update tandem.position set cluster_id = 'another_one'`);
 
   await using refused = log.run();
-  expect(await refused.exited).toBe(1);
+  expect(await refused.during(refused.exited, 'the refusal', 20_000)).toBe(1);
   expect(refused.output).toContain('LOG_RECREATED fedFrom=another_one');
   await log.reconnect();
   await goesOn(log, '--reread-log');

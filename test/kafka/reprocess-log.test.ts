@@ -48,6 +48,7 @@ test('a part of the log read again heals what is missing, derives what it touche
 test('from a time on, without a process that streams', async () => {
   await using pair = await freshPair();
   await using log = await WrittenLog.open(pair, bootstrap);
+  await (await log.running()).stop();
   await log.send('office', [await log.upsert('office', { id: 90, name: 'a' })]);
   const ran = await log.done('reprocess', '--topic', log.topic('office'), '--from-time', '1h');
   expect(ran.out).toContain('1 messages, 1 changes');
@@ -57,6 +58,7 @@ test('from a time on, without a process that streams', async () => {
 test('what the log does not hold is refused with what it holds', async () => {
   await using pair = await freshPair();
   await using log = await WrittenLog.open(pair, bootstrap);
+  await (await log.running()).stop();
   const messages = [];
   for (const id of [80, 81, 82]) messages.push(await log.upsert('office', { id, name: 'a' }));
   await log.send('office', messages);

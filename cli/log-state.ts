@@ -1,0 +1,67 @@
+import type pg from 'pg';
+import { lookAtLog } from '../connectors/kafka/log-sight.ts';
+import { messageTopic, tableTopics } from '../connectors/kafka/topics.ts';
+import { textRows } from '../connectors/postgres/connection.ts';
+import { readPosition } from '../consumers/position.ts';
+import { readPositions } from '../consumers/topic-positions.ts';
+import type { Mapping } from '../core/entity.ts';
+import { TandemError } from '../core/errors.ts';
+import type { Observer } from '../core/ports.ts';
+import { topicLags, type TopicLag } from '../monitoring/log-lag.ts';
+import type { Config } from './config.ts';
+import { capturedTables } from './connector/wanted-config.ts';
+import { APPLY } from './stream-entry.ts';
+import { formatCount } from './units.ts';
+
+/** The log between the databases, as `tandem status` shows it. */
+export type LogState = {
+  /** Sessions that apply it. */
+  readonly consumers: number;
+  readonly topics: readonly TopicLag[];
+  /** Why the log could not be asked; null: it was. */
+  readonly failure: string | null;
+};
+
+/** Null where the stream does not come through a log. */
+export async function readLogState(
+  target: pg.ClientBase,
+  { kafka, stream }: Config,
+  mapping: Mapping,
+  observer: Observer,
+): Promise<LogState | null> {
+  if (kafka === null || (await readPosition(target, stream))?.mode !== 'kafka') return null;
+  const [row] = await textRows(
+    target,
+    `select count(*) from pg_stat_activity
+     where application_name = $1 and datname = current_database()`,
+    [`tandem ${APPLY}`],
+  );
+  const consumers = Number(row?.[0] ?? 0);
+  const { prefix } = kafka.topics;
+  const topics = [...tableTopics(prefix, capturedTables(mapping)).keys(), messageTopic(prefix)];
+  try {
+    const { ends } = await lookAtLog(kafka.access, topics, observer);
+    const { partitions } = await readPositions(target, stream);
+    return { consumers, topics: topicLags(ends, partitions), failure: null };
+  } catch (error) {
+    if (!(error instanceof TandemError)) throw error;
+    return { consumers, topics: [], failure: error.message };
+  }
+}
+
+/** A line for the whole, and one for each topic of which something is missing. */
+export function logStateLines({ consumers, topics, failure }: LogState): string[] {
+  const who = consumers === 0 ? 'nobody consumes' : `${formatCount(consumers)} consume`;
+  if (failure !== null) return [`log          ${who}; not known: ${failure}`];
+  const sum = topics.reduce((total, { messagesBehind }) => total + messagesBehind, 0);
+  return [
+    `log          ${who}, ${formatCount(sum)} messages behind`,
+    ...topics.flatMap(({ topic, messagesBehind, worst }) =>
+      worst === null
+        ? []
+        : [
+            `             ${topic}: ${formatCount(messagesBehind)}, of partition ${worst.partition} ${formatCount(worst.messagesBehind)}`,
+          ],
+    ),
+  ];
+}
