@@ -49,6 +49,7 @@ test('without brokers there is no Kafka; with them, everything else has a defaul
       compression: 'lz4',
       registry: null,
       reread: true,
+      onLogLoss: 'stop',
       connect: null,
     },
   });
