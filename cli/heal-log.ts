@@ -1,5 +1,5 @@
 import { beginningsOf, lostTopics } from '../connectors/kafka/log-sight.ts';
-import { messageTopic, tableTopics } from '../connectors/kafka/topics.ts';
+import { messageTopic, tableTopics } from '../core/topic-name.ts';
 import { statementError, textRows, withClient } from '../connectors/postgres/connection.ts';
 import { inTransaction } from '../connectors/postgres/transaction.ts';
 import { readTableRecords, readTablesDigest, readAnew } from '../consumers/table-state.ts';

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { lookAtLog } from '../connectors/kafka/log-sight.ts';
-import { messageTopic, tableTopics } from '../connectors/kafka/topics.ts';
+import { messageTopic, tableTopics } from '../core/topic-name.ts';
 import { textRows } from '../connectors/postgres/connection.ts';
 import { readPosition } from '../consumers/position.ts';
 import { readPositions } from '../consumers/topic-positions.ts';

@@ -3,7 +3,7 @@ import { kafkaError } from '../../connectors/kafka/kafka-error.ts';
 import { readLogEnds, readOffsetsAt, type LogEnds } from '../../connectors/kafka/log-ends.ts';
 import { partitionName } from '../../connectors/kafka/log-position.ts';
 import { readRange, type OffsetRange } from '../../connectors/kafka/read-range.ts';
-import { tableTopics } from '../../connectors/kafka/topics.ts';
+import { tableTopics } from '../../core/topic-name.ts';
 import type { Mapping } from '../../core/entity.ts';
 import { TandemError } from '../../core/errors.ts';
 import { capturedTables } from '../connector/wanted-config.ts';

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { originName, readDeadLetters } from '../../connectors/kafka/dead-letters.ts';
-import { deadLetterTopic } from '../../connectors/kafka/topics.ts';
+import { deadLetterTopic } from '../../core/topic-name.ts';
 import type { DeadLetterRow } from '../../monitoring/dead-letter-list.ts';
 import { EXIT, type Context, type ExitCode } from '../command.ts';
 import type { Engine } from '../engine.ts';
