@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { freshPrefix, sharedServer } from './kafka-stack.ts';
+import type { SharedAddresses, SharedName } from './shared-servers.ts';
 import { tandem, TandemProcess, type Settings } from './tandem-process.ts';
 
 /** The ways that changes come from the source to the target. */
@@ -13,23 +14,32 @@ export type OpenPath = AsyncDisposable & {
   readonly run: readonly string[];
 };
 
+/** Where the servers of a log are. */
+export type Servers = <N extends SharedName>(name: N) => Promise<SharedAddresses[N]>;
+
 /**
  * Makes the way: slot and publication, and who writes the log, where there is one. Whatever it has
  * started ends with it.
+ *
+ * @param servers of the log. Default: those that all files of this run share
  */
-export async function openPath(path: Path, given: Settings): Promise<OpenPath> {
+export async function openPath(
+  path: Path,
+  given: Settings,
+  servers: Servers = sharedServer,
+): Promise<OpenPath> {
   if (path === 'direct') {
     return { settings: given, run: ['run'], [Symbol.asyncDispose]: () => Promise.resolve() };
   }
   const isAvro = path.endsWith('Avro');
-  const settings = { ...given, ...(await logSettings(isAvro)) };
+  const settings = { ...given, ...(await logSettings(isAvro, servers)) };
   const run = ['run', '--from', 'kafka'];
   await done(['setup'], settings);
   if (path.startsWith('relay')) {
     const relay = new TandemProcess(['relay'], settings);
     return { settings, run, [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose]() };
   }
-  const connect = await sharedServer('connect');
+  const connect = await servers('connect');
   const connecting = {
     ...settings,
     CONNECT_URL: connect.url,
@@ -40,8 +50,8 @@ export async function openPath(path: Path, given: Settings): Promise<OpenPath> {
   return { settings: connecting, run, [Symbol.asyncDispose]: remove };
 }
 
-async function logSettings(isAvro: boolean): Promise<Settings> {
-  const broker = await sharedServer('broker');
+async function logSettings(isAvro: boolean, servers: Servers): Promise<Settings> {
+  const broker = await servers('broker');
   const settings = {
     KAFKA_BROKERS: broker.bootstrap,
     KAFKA_TOPIC_PREFIX: freshPrefix(),
@@ -50,7 +60,7 @@ async function logSettings(isAvro: boolean): Promise<Settings> {
     KAFKA_REPLICATION: '1',
   };
   if (!isAvro) return settings;
-  const registry = await sharedServer('registry');
+  const registry = await servers('registry');
   return { ...settings, KAFKA_FORMAT: 'avro', SCHEMA_REGISTRY_URL: registry.url };
 }
 
