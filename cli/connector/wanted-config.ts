@@ -37,9 +37,12 @@ export function secretColumns(mapping: Mapping): readonly string[] {
   return [...new Set(names)].sort();
 }
 
-/** Debezium fails to convert a NaN in the one, and any value of the other. */
-export const isFragile = ({ mirrorType }: Pick<CatalogColumn, 'mirrorType'>): boolean =>
-  /^(numeric|bit)\b.*\[\]$/.test(mirrorType);
+/** Debezium fails to convert a null in an array of an enum, a NaN in one of numeric, and all of bit. */
+export const isFragile = ({
+  mirrorType,
+  baseType,
+}: Pick<CatalogColumn, 'mirrorType' | 'baseType'>): boolean =>
+  mirrorType.endsWith('[]') && (/^(numeric|bit)\b/.test(mirrorType) || mirrorType !== baseType);
 
 /** The configuration that `deploy` hands over, for the tables as the source has them now. */
 export async function wantedConfig(
