@@ -27,6 +27,7 @@ export function kafkaCapture(
         access: kafka.access,
         topics: kafka.topics,
         groupId: share.group,
+        timing: { sessionTimeoutMs: kafka.sessionTimeoutMs },
         // Topics of tables that are stopped or wait are read too, and passed over.
         tables: capturedTables(mapping),
         share: share.tables,

@@ -13,6 +13,8 @@ export type KafkaConfig = {
   readonly access: KafkaAccess;
   readonly topics: TopicSettings;
   readonly group: string;
+  /** How long a silent member of the group keeps its partitions. */
+  readonly sessionTimeoutMs: number;
   /** What relay and connector write. */
   readonly format: 'json' | 'avro';
   /** How the relay compresses. */
@@ -71,6 +73,7 @@ export function kafkaConfig(
       retentionMs: settings.KAFKA_RETENTION,
     },
     group: settings.KAFKA_GROUP ?? `tandem-${settings.STREAM}`,
+    sessionTimeoutMs: settings.KAFKA_SESSION_TIMEOUT,
     format: settings.KAFKA_FORMAT,
     compression: settings.KAFKA_COMPRESSION,
     registry: place(settings, 'SCHEMA_REGISTRY', problems),

@@ -108,6 +108,13 @@ export const KAFKA_SETTINGS = {
     value: null,
     secret: 'value',
   }),
+  KAFKA_SESSION_TIMEOUT: withDefault(duration, {
+    group: KAFKA,
+    help: 'How long a process that is silent keeps its partitions: those of one that was killed go to others after that. The brokers allow 6 s to 30 min (group.min.session.timeout.ms).',
+    example: '30s',
+    value: 'duration',
+    default: '15s',
+  }),
   KAFKA_REREAD: withDefault(yesOrNo, {
     group: KAFKA,
     help: 'Whether a row is read again from the source where a message cannot carry it exactly; with false such a message is set aside as unreadable.',

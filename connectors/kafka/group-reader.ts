@@ -93,7 +93,8 @@ export class GroupReader {
       groupId,
       allowAutoTopicCreation: false,
       sessionTimeout: timing.sessionTimeoutMs,
-      heartbeatInterval: timing.heartbeatMs,
+      // A third at most: one that is lost must not end the session.
+      heartbeatInterval: Math.min(timing.heartbeatMs, timing.sessionTimeoutMs / 3),
       rebalanceTimeout: timing.rebalanceTimeoutMs,
       metadataMaxAge: timing.metadataMaxAgeMs,
       minBytes: 1,

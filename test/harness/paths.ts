@@ -21,6 +21,7 @@ export type Servers = <N extends SharedName>(name: N) => Promise<SharedAddresses
  * Makes the way: slot and publication, and who writes the log, where there is one. Whatever it has
  * started ends with it.
  *
+ * @param given names of the log too, where several ways share one
  * @param servers of the log. Default: those that all files of this run share
  */
 export async function openPath(
@@ -32,7 +33,7 @@ export async function openPath(
     return { settings: given, run: ['run'], [Symbol.asyncDispose]: () => Promise.resolve() };
   }
   const isAvro = path.endsWith('Avro');
-  const settings = { ...given, ...(await logSettings(isAvro, servers)) };
+  const settings = { ...(await logSettings(isAvro, servers)), ...given };
   const run = ['run', '--from', 'kafka'];
   await done(['setup'], settings);
   if (path.startsWith('relay')) {
@@ -58,6 +59,8 @@ async function logSettings(isAvro: boolean, servers: Servers): Promise<Settings>
     KAFKA_GROUP: freshPrefix(),
     KAFKA_PARTITIONS: '2',
     KAFKA_REPLICATION: '1',
+    // Whoever comes after one that was killed waits for so long.
+    KAFKA_SESSION_TIMEOUT: '3s',
   };
   if (!isAvro) return settings;
   const registry = await servers('registry');

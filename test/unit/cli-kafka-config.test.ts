@@ -45,6 +45,7 @@ test('without brokers there is no Kafka; with them, everything else has a defaul
     topics: { prefix: 'tandem', partitions: 3, replication: -1, retentionMs: 7 * 86_400_000 },
     ...{
       group: 'tandem-tandem',
+      sessionTimeoutMs: 15_000,
       format: 'json',
       compression: 'lz4',
       registry: null,
