@@ -18,13 +18,24 @@ export type Final = {
   readonly mustRead: boolean;
 };
 
-/** One captured update of a journaled table, in the order of the source. */
-export type Step = {
-  readonly key: string;
+/** What a journaled table has seen of a key, in the order of the source. */
+export type Step =
+  | Update
+  /** The following through a log only, whose partitions are not equally far: see `RowsBehind`. */
+  | (Place & { readonly kind: 'create'; readonly image: Image })
+  /** Told by the partition of that key itself. */
+  | (Place & { readonly kind: 'delete' })
+  /** The row has another key now: told by the partition of the new one. */
+  | (Place & { readonly kind: 'leave' });
+
+type Place = { readonly key: string; readonly version: Version };
+
+/** One captured update. */
+export type Update = Place & {
+  readonly kind: 'update';
   readonly image: Image;
   /** The image before it in this batch; null: the stored mirror row. */
   readonly before: Image | null;
-  readonly version: Version;
   readonly committedAt: string;
 };
 
@@ -32,8 +43,9 @@ export type Step = {
 export type TableChanges = {
   readonly table: MirrorTable;
   readonly finals: Map<string, Final>;
-  /** Updates in order, for the tables that a journal watches. */
+  /** In order, for the tables that a journal watches. */
   readonly steps: Step[];
+  readonly through: 'slot' | 'log';
   events: number;
 };
 
@@ -42,20 +54,24 @@ export type TableChanges = {
  * redelivery may repeat an old one behind it), and an unchanged TOAST value keeps what an earlier
  * one in the batch said. A key change is a delete and a create, and the create's unsent values are
  * those of the old key.
+ *
+ * @param through `log`: what a journal needs where partitions are not equally far is noted too
  */
 export function collapse(
   events: readonly ChangeEvent[],
   isJournaled: (table: string) => boolean,
+  through: 'slot' | 'log' = 'slot',
 ): Map<string, TableChanges> {
   const tables = new Map<string, TableChanges>();
   for (const event of events) {
     if (event.kind === 'truncate') continue;
     let changes = tables.get(event.table.name);
     if (changes === undefined) {
-      changes = { table: event.table, finals: new Map(), steps: [], events: 0 };
+      changes = { table: event.table, finals: new Map(), steps: [], through, events: 0 };
       tables.set(event.table.name, changes);
     }
     changes.events++;
+    if (through === 'log' && isJournaled(event.table.name)) changes.steps.push(...placesOf(event));
     if (event.kind === 'delete') {
       remove(changes, event.key, event.version);
     } else if (event.oldKey !== null) {
@@ -65,6 +81,7 @@ export function collapse(
       const earlier = changes.finals.get(key);
       if (event.kind === 'update' && event.committedAt !== null && isJournaled(event.table.name)) {
         changes.steps.push({
+          kind: 'update',
           key,
           image: event.row,
           before: earlier?.image ?? null,
@@ -79,6 +96,20 @@ export function collapse(
     }
   }
   return tables;
+}
+
+/** What an event says of the keys of its row; updates are noted beside. */
+function placesOf(event: Exclude<ChangeEvent, { readonly kind: 'truncate' }>): Step[] {
+  const { table, version } = event;
+  if (event.kind === 'delete') {
+    return [{ kind: 'delete', key: keyText(table, event.key), version }];
+  }
+  const { row, oldKey } = event;
+  if (event.kind === 'update' && oldKey === null) return [];
+  const create: Step = { kind: 'create', key: keyText(table, row), image: row, version };
+  return oldKey === null
+    ? [create]
+    : [{ kind: 'leave', key: keyText(table, oldKey), version }, create];
 }
 
 function write(

@@ -225,6 +225,16 @@ const TABLES: readonly string[] = [
     at timestamptz not null,
     primary key (entity, root_key)
   )`,
+  `create table if not exists tandem.row_behind (
+    table_name text not null,
+    key text not null,
+    cells jsonb not null,
+    commit_lsn pg_lsn not null,
+    change_lsn pg_lsn not null,
+    until_commit pg_lsn not null,
+    until_change pg_lsn not null,
+    primary key (table_name, key)
+  )`,
   `create table if not exists tandem.job (
     id bigint generated always as identity primary key,
     entity text not null,

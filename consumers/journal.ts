@@ -12,20 +12,21 @@ import { Ref } from '../core/outcome.ts';
 import { compareVersions, formatLsn, type Lsn, type Version } from '../core/version.ts';
 import type { Image } from '../core/mirror-table.ts';
 import { checkNow } from './check-now.ts';
-import { fill, type Step, type TableChanges } from './collapse.ts';
+import { fill, type TableChanges, type Update } from './collapse.ts';
 import { existingIds } from './existence.ts';
 import { deletedParents, excludeEntry, giveUpWaiting, waitForParents } from './journal-waiting.ts';
 import { TreeLoader } from './load-tree.ts';
 import type { TableMerge } from './merge.ts';
 import type { Model, TargetTable } from './model.ts';
 import { references } from './resolve.ts';
+import { RowsBehind } from './rows-behind.ts';
 import { encodeRow, targetName, writtenColumns } from './write-rows.ts';
 
 /** A journal row on its way: appended once its parents are there. */
 type Entry = {
   readonly entity: JournalEntity;
   readonly id: string;
-  readonly step: Pick<Step, 'key' | 'version'>;
+  readonly step: Pick<Update, 'key' | 'version'>;
   readonly cells: ReadonlyMap<string, string | null>;
   readonly refs: readonly {
     readonly column: string;
@@ -92,16 +93,26 @@ export class Journals {
     const keys = [...new Set(steps.map((step) => step.key))];
     const stored = await merge.stored(client, keys);
     for (const journal of journals) await this.#readLast(client, journal, keys);
+    const isShared = changes.through === 'log';
+    const behind = await RowsBehind.read(client, changes.table.name, isShared ? keys : []);
     for (const step of steps) {
       const known = stored.get(step.key);
-      // Late: the merge will reject it, so nothing was seen.
-      if (known !== undefined && compareVersions(step.version, known.version) <= 0) continue;
-      const base = known?.image ?? null;
-      const before =
-        step.before === null || base === null ? (step.before ?? base) : fill(step.before, base);
+      const isLate = known !== undefined && compareVersions(step.version, known.version) <= 0;
+      if (step.kind !== 'update') {
+        behind.pass(step, known);
+        const image = step.kind === 'create' ? step.image : null;
+        if (!isLate) stored.set(step.key, { image, version: step.version });
+        continue;
+      }
+      // Late: the merge will reject it, so nothing was seen, unless a key change has gone ahead.
+      const base = isLate ? behind.before(step) : (known?.image ?? null);
+      if (isLate && base === null) continue;
+      const sent = isLate ? null : step.before;
+      const before = sent === null || base === null ? (sent ?? base) : fill(sent, base);
       if (before === null) continue;
       const after = fill(step.image, before);
-      stored.set(step.key, { image: after, version: step.version });
+      if (isLate) behind.moveOn(step, after);
+      else stored.set(step.key, { image: after, version: step.version });
       for (const journal of journals) {
         try {
           this.#add(journal, step, before, after);
@@ -113,6 +124,7 @@ export class Journals {
         }
       }
     }
+    await behind.write(client);
   }
 
   #refuse(
@@ -143,7 +155,7 @@ export class Journals {
     }
   }
 
-  #add(entity: JournalEntity, step: Step, before: Image, after: Image): void {
+  #add(entity: JournalEntity, step: Update, before: Image, after: Image): void {
     const loader = this.#loaders.get(entity);
     if (loader === undefined) return;
     const change = {

@@ -157,7 +157,8 @@ export class Merging {
   }
 
   #collapse(events: readonly ChangeEvent[]): Map<string, TableChanges> {
-    return collapse(events, (table) => this.#context.model.journalsOf.has(table));
+    const { model, options } = this.#context;
+    return collapse(events, (table) => model.journalsOf.has(table), options.through);
   }
 
   /** The tables are locked. */

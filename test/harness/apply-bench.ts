@@ -7,7 +7,7 @@ import { Applier } from '../../consumers/apply.ts';
 import type { ApplyOptions } from '../../consumers/apply-context.ts';
 import { controlSchemaSql } from '../../consumers/control-schema.ts';
 import { buildModel, type Model } from '../../consumers/model.ts';
-import { readUntil, storePosition, takeOver } from '../../consumers/position.ts';
+import { readUntil, storePosition, joinLog, takeOver } from '../../consumers/position.ts';
 import { settleMirror } from '../../consumers/settle-mirror.ts';
 import { readTargetTables } from '../../consumers/target-tables.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
@@ -199,7 +199,7 @@ export class Bench implements AsyncDisposable {
       options: { ...OPTIONS, ...rest },
       reader,
       observer: this.notes,
-      cursor: await takeOver(client, stream),
+      cursor: await (options.through === 'log' ? joinLog : takeOver)(client, stream),
     };
     const applier = await Applier.open(context, await readUntil(client));
     return {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { formatLogPosition } from '../../connectors/kafka/log-position.ts';
 import { addJob } from '../../consumers/jobs.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import { SPECIAL_STATUS } from '../harness/small-mapping.ts';
@@ -280,4 +281,35 @@ test('a change that the journal rejects or throws on is in quarantine, the rest 
     { root_key: '1 0/3 0/0', error_class: 'MAPPING_REJECTED_ROW' },
     { root_key: '1 0/4 0/0', error_class: 'MAPPING_THREW' },
   ]);
+});
+
+test('through a log: a key change that is ahead of older updates of that key does not hide them', async () => {
+  await using open = await bench.applier({ through: 'log' });
+  let next = 0n;
+  const apply = async (...events: ChangeEvent[]) => {
+    const step = { topic: 't', partition: 0, from: next, to: ++next, timestampMs: null };
+    await open.applier.apply(bench.batch(events, { position: formatLogPosition([step]) }));
+  };
+  const gone = (at: number) => bench.remove('instruction', { id: 1 }, version(at));
+  const moved = (id: number, status: number, at: number) =>
+    bench.write('create', 'instruction', order(id, status), version(at), { id: 1 });
+  await apply(...parents(), created(1, 1, 2));
+  await apply(moved(2, 5, 6));
+  await apply(updated(1, 2, 3), updated(1, 5, 4));
+  expect(await entries()).toEqual(['1 1>2', '1 2>5']);
+  await apply(gone(6));
+
+  // Made again and moved away again, before either is seen here.
+  await apply(moved(3, 4, 9));
+  await apply(created(1, 3, 7), updated(1, 4, 8), gone(9), updated(3, 2, 10));
+  const all = ['1 1>2', '1 2>5', '1 3>4', '3 4>2'];
+  expect(await entries()).toEqual(all);
+  expect(await bench.query('select from tandem.row_behind')).toEqual([]);
+
+  // What comes again may be in any order.
+  await apply(updated(1, 4, 8), created(1, 3, 7), updated(1, 2, 3), moved(2, 5, 6), gone(6));
+  await apply(created(1, 1, 2));
+  await apply(updated(1, 5, 4));
+  expect(await entries()).toEqual(all);
+  expect(await bench.query('select from tandem.row_behind')).toEqual([]);
 });
