@@ -53,7 +53,7 @@ export type TableChanges = {
  * Reduces events to one image per key: the newest version wins, wherever it stands in the batch (a
  * redelivery may repeat an old one behind it), and an unchanged TOAST value keeps what an earlier
  * one in the batch said. A key change is a delete and a create, and the create's unsent values are
- * those of the old key.
+ * those of the old key; through a log they are read again from the source.
  *
  * @param through `log`: what a journal needs where partitions are not equally far is noted too
  */
@@ -161,8 +161,10 @@ function remove(changes: TableChanges, key: Image, version: Version): void {
 function moveKey(
   changes: TableChanges,
   oldKey: Image,
-  { row, version, mustRead: asked = false }: RowWritten,
+  { row, version, mustRead: isMarked = false }: RowWritten,
 ): void {
+  // The old key is another partition's, which may bring values of before the change later on.
+  const asked = isMarked || changes.through === 'log';
   const from = keyText(changes.table, oldKey);
   const to = keyText(changes.table, row);
   const earlier = isLate(changes, from, version) ? undefined : changes.finals.get(from);

@@ -6,6 +6,7 @@ import { openClient, type Database } from '../../connectors/postgres/connection.
 import { Applier } from '../../consumers/apply.ts';
 import type { ApplyOptions } from '../../consumers/apply-context.ts';
 import { controlSchemaSql } from '../../consumers/control-schema.ts';
+import { formatLogPosition } from '../../connectors/kafka/log-position.ts';
 import { buildModel, type Model } from '../../consumers/model.ts';
 import { readUntil, storePosition, joinLog, takeOver } from '../../consumers/position.ts';
 import { settleMirror } from '../../consumers/settle-mirror.ts';
@@ -130,6 +131,7 @@ export class Bench implements AsyncDisposable {
   readonly source: Database;
   readonly target: Database;
   #positions = 0;
+  #offset = 0n;
 
   private constructor(pair: TestPair, model: Model) {
     this.pair = pair;
@@ -228,6 +230,13 @@ export class Bench implements AsyncDisposable {
   /** Applies events as one batch. */
   async apply(open: OpenApplier, ...events: ChangeEvent[]): Promise<void> {
     await open.applier.apply(this.batch(events));
+  }
+
+  /** Applies events as one batch of a log; to an applier `through: 'log'`. */
+  async applyFromLog(open: OpenApplier, ...events: ChangeEvent[]): Promise<void> {
+    const from = this.#offset++;
+    const step = { topic: 't', partition: 0, from, to: this.#offset, timestampMs: null };
+    await open.applier.apply(this.batch(events, { position: formatLogPosition([step]) }));
   }
 
   /** Runs jobs until there are none left; returns the number of portions. */

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { formatLogPosition } from '../../connectors/kafka/log-position.ts';
 import { addJob } from '../../consumers/jobs.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import { SPECIAL_STATUS } from '../harness/small-mapping.ts';
@@ -285,11 +284,7 @@ test('a change that the journal rejects or throws on is in quarantine, the rest 
 
 test('through a log: a key change that is ahead of older updates of that key does not hide them', async () => {
   await using open = await bench.applier({ through: 'log' });
-  let next = 0n;
-  const apply = async (...events: ChangeEvent[]) => {
-    const step = { topic: 't', partition: 0, from: next, to: ++next, timestampMs: null };
-    await open.applier.apply(bench.batch(events, { position: formatLogPosition([step]) }));
-  };
+  const apply = (...events: ChangeEvent[]) => bench.applyFromLog(open, ...events);
   const gone = (at: number) => bench.remove('instruction', { id: 1 }, version(at));
   const moved = (id: number, status: number, at: number) =>
     bench.write('create', 'instruction', order(id, status), version(at), { id: 1 });

@@ -202,3 +202,17 @@ test('while the copy may be ahead of the stream, a moved row takes nothing from 
   expect(await notes()).toEqual({ 2: 'of row 1' });
   await bench.query(`update tandem.mirror set read_until = null`);
 });
+
+test('through a log: a key change that is ahead of the old key does not keep a large value of before', async () => {
+  const { reader } = scripted(9, [order(2, 'new')]);
+  await using open = await bench.applier({ through: 'log', reader });
+  await bench.applyFromLog(open, bench.write('create', 'instruction', order(1, 'old'), version(1)));
+  const move = bench.write('create', 'instruction', order(2, UNCHANGED), version(6), { id: 1 });
+  await bench.applyFromLog(open, move);
+  await bench.applyFromLog(
+    open,
+    bench.write('update', 'instruction', order(1, 'new'), version(3)),
+    bench.remove('instruction', { id: 1 }, version(6)),
+  );
+  expect(await notes()).toEqual({ 2: 'new' });
+});
