@@ -15,11 +15,12 @@ export type CommandReport = {
   readonly log: readonly LogLine[];
 };
 
-/** How a command of `tandem` is started. */
+/** How a command of `tandem` is started; `more` are settings on top of the databases. */
 export function commandOf(
   world: World,
   args: readonly string[],
   targetUrl: string,
+  more: Readonly<Record<string, string>> = {},
 ): { program: string; args: string[]; options: { cwd: string; env: NodeJS.ProcessEnv } } {
   return {
     program: process.execPath,
@@ -32,6 +33,7 @@ export function commandOf(
         TARGET_URL: targetUrl,
         LOG_FORMAT: 'json',
         LOG_LEVEL: 'debug',
+        ...more,
       },
     },
   };
@@ -42,12 +44,11 @@ export async function runTandem(
   world: World,
   args: readonly string[],
   targetUrl: string,
-  settings: Readonly<Record<string, string>> = {},
+  more: Readonly<Record<string, string>> = {},
 ): Promise<CommandReport> {
   const start = performance.now();
-  const { program, args: given, options } = commandOf(world, args, targetUrl);
-  const env = { ...options.env, ...settings };
-  const child = spawn(program, given, { ...options, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const { program, args: given, options } = commandOf(world, args, targetUrl, more);
+  const child = spawn(program, given, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   world.adopt(child);
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));

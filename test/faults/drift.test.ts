@@ -1,34 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Random } from '../../demo/legacy/random.ts';
 import { DriftBench } from '../harness/drift-bench.ts';
+import { driftModules } from '../harness/drift-modules.ts';
 import { newSeed } from '../harness/seed.ts';
 import { tandem, TandemProcess, type Settings } from '../harness/tandem-process.ts';
-
-const harness = join(import.meta.dirname, '..', 'harness');
-
-/** A folder with one module for each mapping, as `MAPPING` names it. */
-function mappings(): Disposable & { readonly file: (name: string) => string } {
-  const folder = mkdtempSync(join(tmpdir(), 'tandem-drift-'));
-  return {
-    file(name) {
-      const path = join(folder, `${name.toLowerCase()}.ts`);
-      const from = join(harness, 'drift-mapping.ts');
-      writeFileSync(path, `import { ${name} } from '${from}';\nexport default ${name};\n`);
-      return path;
-    },
-    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
-  };
-}
 
 test('killed while columns widen, come, go and come back, and tables join, under traffic: it ends right', async () => {
   const seed = newSeed();
   const chance = new Random(seed);
   await using bench = await DriftBench.open();
-  using modules = mappings();
+  using modules = driftModules();
   const settings = (mapping: string): Settings => ({
     SOURCE_URL: bench.source.connectionString,
     TARGET_URL: bench.target.connectionString,

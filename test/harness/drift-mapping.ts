@@ -124,6 +124,8 @@ export const NAMELESS = mapping(offices, namelessPatients);
 export const JOURNALED = mapping(offices, patients, officeChanges);
 /** One more table. */
 export const VISITED = mapping(offices, patients, visits);
+/** One more column of patients, and one more table. */
+export const GROWN = mapping(offices, tallPatients, visits);
 /** Another key of visits, which a test has to add. */
 export const CODED = mapping(offices, patients, codedVisits);
 /** Without patients. */

@@ -12,6 +12,8 @@ export type OpenPath = AsyncDisposable & {
   readonly settings: Settings;
   /** `tandem run`, as this path has it. */
   readonly run: readonly string[];
+  /** Whoever writes the log is told of another mapping: `MAPPING` of the settings. */
+  follow(mapping: string): Promise<void>;
 };
 
 /** Where the servers of a log are. */
@@ -30,25 +32,40 @@ export async function openPath(
   servers: Servers = sharedServer,
 ): Promise<OpenPath> {
   if (path === 'direct') {
-    return { settings: given, run: ['run'], [Symbol.asyncDispose]: () => Promise.resolve() };
+    const nothing = () => Promise.resolve();
+    return { settings: given, run: ['run'], follow: nothing, [Symbol.asyncDispose]: nothing };
   }
   const isAvro = path.endsWith('Avro');
   const settings = { ...(await logSettings(isAvro, servers)), ...given };
   const run = ['run', '--from', 'kafka'];
   await done(['setup'], settings);
-  if (path.startsWith('relay')) {
-    const relay = new TandemProcess(['relay'], settings);
-    return { settings, run, [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose]() };
-  }
+  if (path.startsWith('relay')) return { run, settings, ...relaying(settings) };
   const connect = await servers('connect');
   const connecting = {
     ...settings,
     CONNECT_URL: connect.url,
     CONNECTOR_NAME: settings['KAFKA_TOPIC_PREFIX'] ?? '',
   };
-  await done(['connector', 'deploy'], connecting);
+  const deploy = (more: Settings) => done(['connector', 'deploy'], { ...connecting, ...more });
+  await deploy({});
+  const follow = async (mapping: string) => {
+    await done(['setup'], { ...settings, MAPPING: mapping });
+    await deploy({ MAPPING: mapping });
+  };
   const remove = async () => void (await tandem(['connector', 'delete'], connecting));
-  return { settings: connecting, run, [Symbol.asyncDispose]: remove };
+  return { settings: connecting, run, follow, [Symbol.asyncDispose]: remove };
+}
+
+function relaying(settings: Settings): Pick<OpenPath, 'follow' | typeof Symbol.asyncDispose> {
+  let relay = new TandemProcess(['relay'], settings);
+  return {
+    follow: async (mapping) => {
+      await relay.stop('SIGKILL');
+      await done(['setup'], { ...settings, MAPPING: mapping });
+      relay = new TandemProcess(['relay'], { ...settings, MAPPING: mapping });
+    },
+    [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
+  };
 }
 
 async function logSettings(isAvro: boolean, servers: Servers): Promise<Settings> {

@@ -132,7 +132,8 @@ export class SmallWorld implements AsyncDisposable {
   /** From here on every change of a status is to be in the journal, once. */
   async watchJournal(): Promise<void> {
     await this.source.query('truncate status_log');
-    await this.target.query('truncate status_changes, tandem.journal_waiting');
+    await this.target.query(`truncate status_changes, tandem.journal_waiting;
+      delete from tandem.excluded where entity = 'status_change'`);
   }
 
   async expectJournal(note = ''): Promise<void> {
@@ -146,7 +147,21 @@ export class SmallWorld implements AsyncDisposable {
        union all select ${key("change->>'order_id'")}, (change->>'from_status')::int,
          (change->>'to_status')::int from tandem.journal_waiting`,
     );
-    expect(written.map(line).sort(), `seed ${this.seed} ${note}`).toEqual(seen.map(line).sort());
+    // Under this rule, those of an order that was deleted before it ever had a row.
+    const [left] = await this.target.query(`select count(*)::int as n from tandem.excluded
+      where entity = 'status_change' and rule = 'parent_deleted'`);
+    const missing = seen.map(line);
+    const foreign: string[] = [];
+    for (const entry of written.map(line)) {
+      const at = missing.indexOf(entry);
+      if (at === -1) foreign.push(entry);
+      else missing.splice(at, 1);
+    }
+    const message = `seed ${this.seed} ${note} missing ${missing.join(', ')}`;
+    expect({ foreign, missing: missing.length }, message).toEqual({
+      foreign: [],
+      missing: left?.['n'],
+    });
   }
 
   async #legacyState(): Promise<LegacyState> {
