@@ -11,6 +11,7 @@ export async function startConnector(
   connectUrl: string,
   name: string,
   config: Readonly<Record<string, string>>,
+  timeoutMs = 40_000,
 ): Promise<TestConnector> {
   const url = `${connectUrl}/connectors/${encodeURIComponent(name)}`;
   await ask(`${url}/config`, {
@@ -26,7 +27,7 @@ export async function startConnector(
   try {
     await waitFor(() => isRunning(`${url}/status`), {
       what: `the connector ${name}`,
-      timeoutMs: 40_000,
+      timeoutMs,
     });
     return connector;
   } catch (error) {
