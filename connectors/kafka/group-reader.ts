@@ -155,8 +155,9 @@ export class GroupReader {
     return taken;
   }
 
-  queue(topic: string, partition: number): PartitionQueue | undefined {
-    return this.#queues.get(partitionName(topic, partition));
+  /** Of the partitions that are ours at present, by `topic/partition`; another map after each change. */
+  get queues(): ReadonlyMap<string, PartitionQueue> {
+    return this.#queues;
   }
 
   /** Forgets what has arrived, and begins again where the target stands. */
@@ -248,7 +249,7 @@ export class GroupReader {
 
   #arrived(payload: EachBatchPayload): void {
     const { batch } = payload;
-    const queue = this.queue(batch.topic, batch.partition);
+    const queue = this.#queues.get(partitionName(batch.topic, batch.partition));
     // Not ours any more, or fetched before the place to read from was known or changed.
     if (queue === undefined || !queue.isPlaced || payload.isStale()) return;
     const last = batch.lastOffset();
@@ -273,7 +274,7 @@ export class GroupReader {
     firstOffset: string | null;
     lastOffset: string;
   }) {
-    const queue = this.queue(batch.topic, batch.partition);
+    const queue = this.#queues.get(partitionName(batch.topic, batch.partition));
     if (queue === undefined || !queue.isPlaced) return;
     const { firstOffset, lastOffset } = batch;
     queue.passOver(firstOffset === null ? null : BigInt(firstOffset), BigInt(lastOffset));

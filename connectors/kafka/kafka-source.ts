@@ -14,8 +14,14 @@ import type {
 import { compareVersions, type Lsn } from '../../core/version.ts';
 import type { DeadLetterBox, DeadLetter } from './dead-letters.ts';
 import { DEFAULT_TIMING, GroupReader, type GroupTiming } from './group-reader.ts';
-import { formatLogPosition, parseLogPosition, type LogPositions } from './log-position.ts';
+import {
+  formatLogPosition,
+  parseLogPosition,
+  partitionName,
+  type LogPositions,
+} from './log-position.ts';
 import type { Decoded, MessageDecoder, RawMessage } from './message-decoder.ts';
+import type { PartitionQueue } from './partition-queue.ts';
 import type { Taken } from './take-messages.ts';
 
 export type KafkaSourceOptions = {
@@ -42,6 +48,15 @@ export type KafkaSourceOptions = {
   readonly observer: Observer;
   readonly timing?: Partial<GroupTiming>;
 };
+
+/**
+ * Where so much of a batch is waiting, it is decoded while the target works on the one before. Of
+ * less it is better to wait for more, which then travels together.
+ */
+const AHEAD_SHARE = 1 / 4;
+/** Messages that are decoded before the target's answers are looked at: a few milliseconds. */
+const SLICE = 250;
+const othersTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
 /**
  * The topics of a stream, read as a member of a consumer group: the partitions that are ours, while
@@ -93,11 +108,20 @@ export class KafkaSource implements ChangeSource {
     this.#reader = reader;
     try {
       await unlessAborted(reader.open(), signal);
+      let ahead: Promise<Next | null> | null = null;
       while (!signal.aborted) {
         if (reader.failure !== null) throw reader.failure;
-        const batch = await this.#next(reader, options);
-        if (batch === null) await reader.bell.wait(null);
-        else if (batch !== 'outdated') yield batch;
+        const next: Next | null = await (ahead ?? this.#next(reader, options));
+        ahead = null;
+        if (next === null) {
+          await reader.bell.wait(null);
+        } else if (next.rewinds === this.#rewinds) {
+          if (reader.waitingBytes >= maxBytes * AHEAD_SHARE) {
+            ahead = this.#next(reader, options);
+            ahead.catch(() => undefined); // told when it is asked for
+          }
+          yield next.batch;
+        }
       }
     } finally {
       signal.removeEventListener('abort', ring);
@@ -115,29 +139,31 @@ export class KafkaSource implements ChangeSource {
     this.#reader?.rewind();
   }
 
-  /** `outdated`: rewound while it was being read. */
-  async #next(reader: GroupReader, options: BatchOptions): Promise<Batch | 'outdated' | null> {
+  async #next(reader: GroupReader, options: BatchOptions): Promise<Next | null> {
     const taken = reader.take(options);
     if (taken === null) return null;
     const rewinds = this.#rewinds;
     const { decoder, deadLetters } = this.#options;
+    // Those that they came from: a rebalance may take partitions away meanwhile.
+    const { queues } = reader;
     if (taken.messages.length > 0) await decoder.prepare(taken.messages);
-    const { letters, ...read } = this.#decode(reader, taken.messages);
+    const { letters, ...read } = await this.#decode(queues, taken.messages);
     // Before the batch is given out: what the target notes down can be found from then on.
     if (letters.length > 0) await deadLetters.keep(letters);
-    return rewinds === this.#rewinds ? toBatch(taken, read, letters) : 'outdated';
+    return { batch: toBatch(taken, read, letters), rewinds };
   }
 
-  #decode(reader: GroupReader, messages: readonly RawMessage[]): Read {
+  async #decode(queues: Queues, messages: readonly RawMessage[]): Promise<Read> {
     const { decoder } = this.#options;
     const events: ChangeEvent[] = [];
     const letters: DeadLetter[] = [];
     let sentAtMs: number | null = null;
-    for (const message of messages) {
+    for (const [i, message] of messages.entries()) {
+      if (i % SLICE === SLICE - 1) await othersTurn();
       const decoded = decoder.decode(message);
       switch (decoded.kind) {
         case 'change':
-          this.#prove(reader, message, decoded.event);
+          this.#prove(queues, message, decoded.event);
           if (this.#isOfStream(decoded.event)) events.push(decoded.event);
           break;
         case 'heartbeat':
@@ -171,8 +197,8 @@ export class KafkaSource implements ChangeSource {
   }
 
   /** The first change of a partition whose beginning has gone: was all that has gone too old? */
-  #prove(reader: GroupReader, { topic, partition, offset }: RawMessage, event: ChangeEvent): void {
-    const queue = reader.queue(topic, partition);
+  #prove(queues: Queues, { topic, partition, offset }: RawMessage, event: ChangeEvent): void {
+    const queue = queues.get(partitionName(topic, partition));
     if (queue === undefined || !queue.isUnproven) return;
     const { heldUntil } = this.#options;
     const joins = this.#joinOf(event.table);
@@ -185,6 +211,11 @@ export class KafkaSource implements ChangeSource {
 }
 
 type NotRead = Extract<Decoded, { readonly kind: 'unreadable' }>;
+
+/** A batch, and how often the source had been rewound before it was begun: it is outdated after that. */
+type Next = { readonly batch: Batch; readonly rewinds: number };
+
+type Queues = ReadonlyMap<string, PartitionQueue>;
 
 type Read = {
   readonly events: readonly ChangeEvent[];

@@ -161,7 +161,7 @@ export class TestLog implements AsyncDisposable {
       groupId: more.groupId ?? `${this.prefix}-group`,
       tables: new Map([[this.topic, NOTE]]),
       messageTopic: this.messages,
-      decoder: new NoteDecoder(),
+      decoder: more.decoder ?? new NoteDecoder(),
       positions,
       deadLetters: more.deadLetters ?? new DeadLetters(this.kafka, this.deadLetters),
       heldUntil: BigInt(more.heldUntil ?? 0) as Lsn,
@@ -189,6 +189,7 @@ export class TestLog implements AsyncDisposable {
 export type SourceOptions = {
   readonly kafka?: Kafka;
   readonly groupId?: string;
+  readonly decoder?: MessageDecoder;
   readonly deadLetters?: DeadLetters;
   readonly heldUntil?: number;
   readonly joinsAt?: number;
