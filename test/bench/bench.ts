@@ -28,11 +28,17 @@ export class Bench {
   }
 
   /** A task of the engine, in a fresh process, with idle servers; `name` is that of its profile. */
-  async engine(name: string, targetUrl: string, work: Task['work']): Promise<WorkerReport> {
+  async engine(
+    name: string,
+    targetUrl: string,
+    work: Task['work'],
+    log?: Task['log'],
+  ): Promise<WorkerReport> {
     await this.world.settle();
     const profile = this.profileFile(name);
     const { sourceUrl } = this.world;
-    const report = await runWorker(this.world, { sourceUrl, targetUrl, work, profile });
+    const task = { sourceUrl, targetUrl, work, profile, ...(log === undefined ? {} : { log }) };
+    const report = await runWorker(this.world, task);
     if (profile !== null) this.profiles.push(summarizeProfile(name, profile));
     return report;
   }

@@ -4,6 +4,7 @@ import { describeMachine, describeServer } from './machine.ts';
 import { measureBackfill } from './measure-backfill.ts';
 import { measureDecode } from './measure-decode.ts';
 import { measureDerive } from './measure-derive.ts';
+import { measureKafka } from './measure-kafka.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureLoad } from './measure-load.ts';
 import { measureNative } from './measure-native.ts';
@@ -37,6 +38,7 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Measured>>> = 
   relay: measureRelay,
   soak: measureSoak,
   decode: measureDecode,
+  kafka: measureKafka,
 };
 /** These start from what a backfill leaves. */
 const AFTER_BACKFILL: readonly Section[] = [
@@ -49,6 +51,7 @@ const AFTER_BACKFILL: readonly Section[] = [
   'native',
   'recovery',
   'soak',
+  'kafka',
 ];
 
 process.exitCode = await main(process.argv.slice(2));

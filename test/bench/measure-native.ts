@@ -2,8 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { textRows } from '../../connectors/postgres/connection.ts';
 import { ident, literal } from '../../connectors/postgres/sql.ts';
 import type { Bench } from './bench.ts';
-import { execute, rowsOf, valueOf, withClient } from './database.ts';
+import { execute, rowsOf, withClient } from './database.ts';
 import { streamDatabase } from './measure-stream.ts';
+import { countPlain, plainTables, type PlainTables } from './plain-tables.ts';
 import { perSecond, type Line, type Measured } from './report.ts';
 import { Worker } from './run-worker.ts';
 import { median, percentile } from './statistics.ts';
@@ -33,9 +34,10 @@ const SECONDS = 10;
 export async function measureNative(bench: Bench): Promise<Measured> {
   const { world, options } = bench;
   bench.say("the same tables by the server's own logical replication");
-  const native = await plainTables(bench);
+  const plain = await published(bench);
+  const native = plain.url;
   const copySeconds = await subscribe(bench, native);
-  const rows = await countRows(native);
+  const rows = await countPlain(plain);
   const load = await bench.engine('native-load', await world.clone(COPY, EMPTY), { kind: 'load' });
   await world.drop(COPY);
 
@@ -102,26 +104,12 @@ function beside(what: string, [ours, floor]: readonly [string, string], ratio: n
   return { what, ours, floor, ratio, goal: '', met: null };
 }
 
-/** A database with the mirror's tables and keys as plain tables, and a publication of the same columns. */
-async function plainTables({ world }: Bench): Promise<string> {
-  const url = await world.clone(NATIVE, EMPTY);
-  const tables = await rowsOf(
-    url,
-    `select c.relname, string_agg(quote_ident(attname), ', ' order by attnum)
-     from pg_class c join pg_attribute a on attrelid = c.oid
-     where relnamespace = 'legacy'::regnamespace and relkind = 'r' and attnum > 0
-       and not attisdropped and attname not in ('_commit_lsn', '_change_lsn', '_deleted')
-     group by 1 order by 1`,
-  );
-  const make = tables.map(([name = '']) => {
-    const table = `public.${ident(name ?? '')}`;
-    return `create table ${table} (like legacy.${ident(name ?? '')} including indexes);
-      alter table ${table} drop column _commit_lsn, drop column _change_lsn, drop column _deleted`;
-  });
-  await execute(url, make.join(';\n'));
-  const list = tables.map(([name, columns]) => `public.${ident(name ?? '')} (${columns ?? ''})`);
-  await execute(world.sourceUrl, `create publication ${NATIVE} for table ${list.join(', ')}`);
-  return url;
+/** The plain tables, and a publication of the same columns of the source. */
+async function published(bench: Bench): Promise<PlainTables> {
+  const plain = await plainTables(bench, NATIVE);
+  const list = plain.tables.map(({ name, columns }) => `public.${ident(name)} (${columns})`);
+  await execute(bench.world.sourceUrl, `create publication ${NATIVE} for table ${list.join(', ')}`);
+  return plain;
 }
 
 /** Seconds until every table is copied, with as many workers as ours. */
@@ -142,12 +130,6 @@ async function subscribe({ world }: Bench, native: string): Promise<number> {
     }
     return (performance.now() - start) / 1000;
   });
-}
-
-async function countRows(native: string): Promise<number> {
-  const tables = await rowsOf(native, 'select srrelid::regclass::text from pg_subscription_rel');
-  const counts = tables.map(([name]) => `(select count(*) from ${name ?? ''})`);
-  return Number(await valueOf(native, `select ${counts.join(' + ')}`));
 }
 
 /** Seconds from the start of the subscription until it has confirmed all that was committed. */

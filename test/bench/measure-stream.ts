@@ -6,7 +6,8 @@ import {
   limited,
   MEMORY_LIMIT_MB,
   perSecond,
-  type Line,
+  phasesOf,
+  plain,
   type Measured,
 } from './report.ts';
 import { median } from './statistics.ts';
@@ -73,11 +74,6 @@ function megabytes(bytes: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : Math.max(...known) / 1024 / 1024;
 }
 
-const plain = (what: string, ours: string): Line => ({
-  ...{ what, ours },
-  ...{ floor: '', ratio: null, goal: '', met: null },
-});
-
 let made = false;
 
 /** The database that the slot feeds from here on. */
@@ -103,14 +99,4 @@ async function forgetRead({ world }: Bench, target: string): Promise<void> {
     [position],
   );
   await execute(world.sourceUrl, 'vacuum analyze public.dispatch_task');
-}
-
-/** Phases of one batch run beside those of another, so their sum may be more than the whole. */
-function phasesOf(rounds: readonly Readonly<Record<string, number>>[]): string {
-  const names = Object.keys(rounds[0] ?? {});
-  return names
-    .map((name) => ({ name, ms: median(rounds.map((phases) => phases[name] ?? 0)) }))
-    .sort((a, b) => b.ms - a.ms)
-    .map(({ name, ms }) => `${name} ${(ms / 1000).toFixed(2)} s`)
-    .join(', ');
 }

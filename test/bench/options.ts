@@ -15,6 +15,7 @@ export const SECTIONS = [
   'relay',
   'soak',
   'decode',
+  'kafka',
 ] as const;
 export type Section = (typeof SECTIONS)[number];
 
@@ -39,8 +40,8 @@ export type Options = {
   readonly profile: string | null;
 };
 
-/** They have to be asked for: the one takes as long as it is told, the other one starts Kafka. */
-const ASKED: readonly Section[] = ['relay', 'soak'];
+/** They have to be asked for: the one takes as long as it is told, the others start Kafka. */
+const ASKED: readonly Section[] = ['relay', 'soak', 'kafka'];
 const UNASKED = SECTIONS.filter((section) => !ASKED.includes(section));
 
 const UPDATES = { tiny: 2000, small: 20_000, medium: 100_000, full: 200_000 } as const;

@@ -1,3 +1,5 @@
+import { median } from './statistics.ts';
+
 /** A line of the table: what the engine did, beside what the servers can do at most. */
 export type Line = {
   readonly what: string;
@@ -78,3 +80,19 @@ export const perSecond =
   (count: number, unit: string) =>
   (seconds: number): string =>
     `${Math.round(count / seconds).toLocaleString('en-US')} ${unit}/s (${seconds.toFixed(2)} s)`;
+
+/** A line that is not judged. */
+export const plain = (what: string, ours: string): Line => ({
+  ...{ what, ours },
+  ...{ floor: '', ratio: null, goal: '', met: null },
+});
+
+/** Phases of one batch run beside those of another, so their sum may be more than the whole. */
+export function phasesOf(rounds: readonly Readonly<Record<string, number>>[]): string {
+  const names = Object.keys(rounds[0] ?? {});
+  return names
+    .map((name) => ({ name, ms: median(rounds.map((phases) => phases[name] ?? 0)) }))
+    .sort((a, b) => b.ms - a.ms)
+    .map(({ name, ms }) => `${name} ${(ms / 1000).toFixed(2)} s`)
+    .join(', ');
+}

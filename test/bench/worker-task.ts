@@ -10,6 +10,8 @@ export type Task = {
     | { readonly kind: 'jobs' }
     /** Until this many changes are committed; null: until `stop`. */
     | { readonly kind: 'stream'; readonly events: number | null };
+  /** Settings of the log that the stream comes through. Default: none, it comes from the slot. */
+  readonly log?: Readonly<Record<string, string>>;
   /** Where a CPU profile of the work goes; null: none is taken. */
   readonly profile: string | null;
 };

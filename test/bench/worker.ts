@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { loadMirror } from '../../backfill/load.ts';
 import { buildConfig } from '../../cli/build-config.ts';
+import { chooseCapture } from '../../cli/choose-capture.ts';
 import { systemClock } from '../../cli/clock.ts';
 import type { Config } from '../../cli/config.ts';
 import { Engine } from '../../cli/engine.ts';
@@ -48,7 +49,15 @@ function tell(message: FromWorker): void {
 async function perform(task: Task): Promise<WorkerReport> {
   const config = configOf(task);
   const recorder = new Recorder();
-  const engine = await Engine.open({ config, mapping, observer: recorder, clock: systemClock });
+  const { log } = chooseCapture(
+    config,
+    mapping,
+    task.log === undefined ? {} : { from: 'kafka' },
+    recorder,
+  );
+  const context = { config, mapping, observer: recorder, clock: systemClock, ...log };
+  // Only who settles may go over from the slot to the log.
+  const engine = await Engine.open(context, log.log === undefined ? 'look' : 'settle');
   const cpu = process.cpuUsage();
   const start = performance.now();
   const memory: MemorySample[] = [];
@@ -97,11 +106,11 @@ async function work(
   }
 }
 
-function configOf({ sourceUrl, targetUrl }: Task): Config {
+function configOf({ sourceUrl, targetUrl, log = {} }: Task): Config {
   const plain = (url: string) => `${url}?sslmode=disable`;
   const reading = readSettings({
     flags: {},
-    environment: { SOURCE_URL: plain(sourceUrl), TARGET_URL: plain(targetUrl) },
+    environment: { SOURCE_URL: plain(sourceUrl), TARGET_URL: plain(targetUrl), ...log },
     workFolder: tmpdir(),
     envFile: null,
   });
