@@ -214,6 +214,10 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'Metrics cannot be served there: another process has the port (EADDRINUSE), or the address is not one of this machine. Change METRICS_PORT or METRICS_HOST.',
   },
+  LOG_UNREADABLE: {
+    retry: 'timed',
+    hint: 'Most messages cannot be read, so none is passed by: check SCHEMA_REGISTRY_URL, and with `tandem check` how the connector writes. It goes on by itself once they can be read.',
+  },
   MESSAGE_UNREADABLE: {
     retry: 'manual',
     hint: 'The message is not what Debezium or the relay writes for this table. Look at it in the dead-letter topic; if the connector was configured otherwise, correct that, then run `tandem backfill` for what reads the table.',

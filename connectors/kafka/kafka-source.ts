@@ -148,6 +148,7 @@ export class KafkaSource implements ChangeSource {
     const { queues } = reader;
     if (taken.messages.length > 0) await decoder.prepare(taken.messages);
     const { letters, ...read } = await this.#decode(queues, taken.messages);
+    refuseMany(letters, taken.messages.length);
     // Before the batch is given out: what the target notes down can be found from then on.
     if (letters.length > 0) await deadLetters.keep(letters);
     return { batch: toBatch(taken, read, letters), rewinds };
@@ -208,6 +209,29 @@ export class KafkaSource implements ChangeSource {
     }
     queue.isUnproven = false;
   }
+}
+
+/** So many messages may be unreadable before it is asked whether most of them are. */
+const MANY_LETTERS = 50;
+
+/**
+ * Single messages are passed by; where most cannot be read, the messages are not what is wrong.
+ *
+ * @throws TandemError `LOG_UNREADABLE`
+ */
+function refuseMany(letters: readonly DeadLetter[], messages: number): void {
+  const [first] = letters;
+  if (first === undefined || letters.length <= MANY_LETTERS || letters.length * 2 < messages)
+    return;
+  const { code, reason } = first;
+  const { topic } = first.message;
+  throw new TandemError('LOG_UNREADABLE', {
+    topic,
+    messages,
+    unreadable: letters.length,
+    code,
+    reason,
+  });
 }
 
 type NotRead = Extract<Decoded, { readonly kind: 'unreadable' }>;

@@ -3,7 +3,7 @@ import { readDeadLetters, originName } from '../../connectors/kafka/dead-letters
 import { sharedServer } from '../harness/kafka-stack.ts';
 import { waitFor } from '../harness/wait-for.ts';
 import { NOTE, notes, TestLog } from './log-bench.ts';
-import { consumer, MemoryTarget } from './memory-target.ts';
+import { consume, consumer, MemoryTarget } from './memory-target.ts';
 
 let bootstrap: string;
 beforeAll(async () => {
@@ -88,6 +88,20 @@ test('what nobody can read is kept as it was, told, and passed by', async () => 
   expect(letter?.key?.toString()).toBe('k');
   expect(letter?.value?.toString()).toBe('not a note');
   expect(Object.keys(letter?.headers ?? {})).toEqual(['theirs']);
+});
+
+test('where most cannot be read nothing is passed by', async () => {
+  await using log = await TestLog.open(bootstrap, 1);
+  const target = new MemoryTarget();
+  const messages = Array.from({ length: 60 }, (_, i) => ({ key: 'k', value: `not a note ${i}` }));
+  await log.send(log.topic, messages);
+  const reading = consume(log.source(target), target, { signal: new AbortController().signal });
+  await expect(reading).rejects.toMatchObject({
+    code: 'LOG_UNREADABLE',
+    details: { topic: log.topic, messages: 60, unreadable: 60 },
+  });
+  expect(target.partitions.size).toBe(0);
+  expect(target.unreadable).toEqual([]);
 });
 
 test('heartbeats come with the position of their topic', async () => {
