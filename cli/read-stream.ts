@@ -14,6 +14,17 @@ export type StreamFacts = {
 };
 
 /**
+ * How the stream may go on. Where there is Kafka, what the slot has handed over may be in the log,
+ * also before anybody has read it there.
+ */
+export function throughOf(
+  { kafka }: Pick<Config, 'kafka'>,
+  stored: StoredPosition | null,
+): 'slot' | 'log' {
+  return kafka !== null || stored?.mode === 'kafka' ? 'log' : 'slot';
+}
+
+/**
  * Reads slot, target and server, in this order: another process may be streaming meanwhile. The
  * slot is never ahead of a position that is read later, nor that of a server that is asked later;
  * the other way round, a busy stream looks like one that has lost changes.

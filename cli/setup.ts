@@ -21,7 +21,7 @@ import {
 } from '../connectors/supabase/migrations.ts';
 import { controlSchemaSql } from '../consumers/control-schema.ts';
 import type { TablePlan } from '../consumers/plan-mirror.ts';
-import { readPosition, storePosition, throughOf } from '../consumers/position.ts';
+import { readPosition, storePosition } from '../consumers/position.ts';
 import { plansFor, settleMirror } from '../consumers/settle-mirror.ts';
 import { readTableRecords, settleEntities } from '../consumers/table-state.ts';
 import { TandemError } from '../core/errors.ts';
@@ -39,7 +39,7 @@ import {
 import { systemIdentifier } from './check/source-facts.ts';
 import type { Config } from './config.ts';
 import type { LoadedMapping } from './load-mapping.ts';
-import { readStream } from './read-stream.ts';
+import { readStream, throughOf } from './read-stream.ts';
 import { sourceFacts } from './settle.ts';
 
 /** What a step did. */
@@ -296,7 +296,7 @@ async function refuseGap(
   sessions: Sessions,
 ): Promise<void> {
   const { stored, memory, found } = await readStream(sessions, config);
-  const verdict = judgeSlot(memory, found, through ?? throughOf(stored));
+  const verdict = judgeSlot(memory, found, through ?? throughOf(config, stored));
   if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
 }
 

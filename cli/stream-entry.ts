@@ -4,12 +4,12 @@ import { judgeSlot } from '../connectors/postgres/judge-slot.ts';
 import type { Pair } from '../connectors/postgres/pair.ts';
 import { readSlot } from '../connectors/postgres/slot.ts';
 import { clockAheadMs } from '../connectors/postgres/source-clock.ts';
-import { followTimeline, throughOf, type StoredPosition } from '../consumers/position.ts';
+import { followTimeline, type StoredPosition } from '../consumers/position.ts';
 import { TandemError } from '../core/errors.ts';
 import type { Clock, Observer } from '../core/ports.ts';
 import type { Config } from './config.ts';
 import type { LogCapture } from './log-capture.ts';
-import { readStream } from './read-stream.ts';
+import { readStream, throughOf } from './read-stream.ts';
 
 /** What is asked on the way into a stream. */
 type Entry = {
@@ -38,7 +38,11 @@ export async function findPosition(
 ): Promise<Found> {
   const { stored, memory, found } = await readStream({ source, target }, config);
   if (stored === null) throw new TandemError('NOT_SET_UP', { stream: config.stream });
-  const verdict = judgeSlot(memory, found, through === 'look' ? throughOf(stored) : through);
+  const verdict = judgeSlot(
+    memory,
+    found,
+    through === 'look' ? throughOf(config, stored) : through,
+  );
   if (verdict.kind === 'refused') throw new TandemError(verdict.code, verdict.details);
   if (verdict.warning !== null) {
     const { timeline } = found.source;

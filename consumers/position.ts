@@ -26,11 +26,6 @@ export type StoredPosition = {
 /** How the changes come: from the slot, or through a log that somebody writes from the slot. */
 export type StreamMode = 'direct' | 'kafka';
 
-/** As the stream went last; from the slot where it never did. */
-export function throughOf(stored: StoredPosition | null): 'slot' | 'log' {
-  return stored?.mode === 'kafka' ? 'log' : 'slot';
-}
-
 /** Null where the stream was never set up (or the control schema is not there). */
 export async function readPosition(
   client: pg.ClientBase,

@@ -10,13 +10,12 @@ import {
   pendingMigrations,
   readMigrations,
 } from '../../connectors/supabase/migrations.ts';
-import { throughOf } from '../../consumers/position.ts';
 import { readTargetTables } from '../../consumers/target-tables.ts';
 import type { Mapping } from '../../core/entity.ts';
 import { ERROR_POLICY, TandemError } from '../../core/errors.ts';
 import { splitTableName } from '../../core/mirror-table.ts';
 import { readUsages, tablesWithSecrets } from '../../core/usage.ts';
-import { readStream } from '../read-stream.ts';
+import { readStream, throughOf } from '../read-stream.ts';
 import { recordedMigrations } from '../apply-migrations.ts';
 import type { Config } from '../config.ts';
 import { readAccess } from '../list-tables.ts';
@@ -245,7 +244,7 @@ async function checkStream(
   if (isResult(facts)) return [facts];
   const { stored, memory, found } = facts;
   if (stored === null) return [ok(topic, 'nothing was streamed yet')];
-  const verdict = judgeSlot(memory, found, throughOf(stored));
+  const verdict = judgeSlot(memory, found, throughOf(config, stored));
   if (verdict.kind === 'refused') {
     const facts = Object.entries(verdict.details).map(([name, value]) => `${name}=${value}`);
     return [failure(topic, [verdict.code, ...facts].join(' '), ERROR_POLICY[verdict.code].hint)];
