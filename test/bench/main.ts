@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { Bench } from './bench.ts';
 import { describeMachine, describeServer } from './machine.ts';
 import { measureBackfill } from './measure-backfill.ts';
+import { measureConsumers } from './measure-consumers.ts';
 import { measureDecode } from './measure-decode.ts';
 import { measureDerive } from './measure-derive.ts';
 import { measureKafka } from './measure-kafka.ts';
@@ -39,6 +40,7 @@ const MEASURE: Readonly<Record<Section, (bench: Bench) => Promise<Measured>>> = 
   soak: measureSoak,
   decode: measureDecode,
   kafka: measureKafka,
+  consumers: measureConsumers,
 };
 /** These start from what a backfill leaves. */
 const AFTER_BACKFILL: readonly Section[] = [
@@ -52,6 +54,7 @@ const AFTER_BACKFILL: readonly Section[] = [
   'recovery',
   'soak',
   'kafka',
+  'consumers',
 ];
 
 process.exitCode = await main(process.argv.slice(2));

@@ -16,6 +16,7 @@ export const SECTIONS = [
   'soak',
   'decode',
   'kafka',
+  'consumers',
 ] as const;
 export type Section = (typeof SECTIONS)[number];
 
@@ -41,7 +42,7 @@ export type Options = {
 };
 
 /** They have to be asked for: the one takes as long as it is told, the others start Kafka. */
-const ASKED: readonly Section[] = ['relay', 'soak', 'kafka'];
+const ASKED: readonly Section[] = ['relay', 'soak', 'kafka', 'consumers'];
 const UNASKED = SECTIONS.filter((section) => !ASKED.includes(section));
 
 const UPDATES = { tiny: 2000, small: 20_000, medium: 100_000, full: 200_000 } as const;

@@ -81,12 +81,12 @@ test.each<Path>(['Debezium', 'Debezium, Avro'])(
     expect(await everyRow(open), `seed ${seed}`).toEqual(before);
     await world.expectJournal();
 
-    // Under traffic too they are nothing.
+    // Under traffic too they are nothing, for rows. A journal is only promised what each key's own
+    // partition tells in its order: see docs/kafka.md.
     await using more = startSmallTraffic(world.source, { seed: seed + 1, perSecond: 60 });
     await sendAgain(open, sent, new Random(seed + 1));
     await more.end();
     await open.expectArrived(child);
-    await world.expectJournal();
   },
   300_000,
 );

@@ -24,12 +24,17 @@ async function deriveAllAgain({ client }: OpenApplier): Promise<void> {
   await addJobs(client, all, 'test');
 }
 
-/** What nobody but deriving all of it again can put right. */
+/**
+ * What nobody but deriving all of it again can put right. A row of a fan-out that nothing yields any
+ * more is not brought to life: its id does not tell whose it was, so only a proof finds it.
+ */
 async function spoilTarget(): Promise<void> {
-  for (const { name, columns } of bench.model.targets.values()) {
+  const fanOut = bench.model.entity.get('summary')?.targets ?? [];
+  for (const [target, { name, columns }] of bench.model.targets) {
     if (!columns.has('deleted_at')) continue;
+    const which = fanOut.includes(target) ? 'deleted_at is null' : 'true';
     await bench.query(`update ${name} set deleted_at = case when deleted_at is null then now() end
-      where hashtext(id::text) % 2 = 0`);
+      where hashtext(id::text) % 2 = 0 and ${which}`);
   }
 }
 
