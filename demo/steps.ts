@@ -13,6 +13,7 @@ import { startPostgres, type PostgresServer } from './servers/postgres.ts';
 import { runTandem, StepFailed, type Servers, type Stage } from './stage.ts';
 import { Stream } from './stream.ts';
 import { Traffic } from './traffic.ts';
+import { isAlive } from './servers/is-alive.ts';
 
 export const HEARTBEAT_SECONDS = 1;
 const CHANGES_PER_SECOND = 300;
@@ -305,13 +306,4 @@ export function leftovers(pids: readonly number[], folders: readonly string[]): 
     ...pids.filter(isAlive).map((pid) => `process ${pid} still runs`),
     ...folders.filter((folder) => existsSync(folder)).map((folder) => `${folder} is still there`),
   ];
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

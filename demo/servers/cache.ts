@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isAlive } from './is-alive.ts';
 
 /** Where what was fetched once stays for all checkouts of this user. */
 export function cacheFolder(): string {
@@ -71,14 +72,5 @@ async function takeTurn(file: string): Promise<boolean> {
     const holder = Number(await readFile(file, 'utf8').catch(() => '')); // 0: not written yet
     if (holder > 0 && !isAlive(holder)) await rm(file, { force: true });
     return false;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

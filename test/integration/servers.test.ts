@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { startPostgres } from '../../demo/servers/postgres.ts';
 import { startFailure } from '../../demo/servers/postmaster.ts';
 import { waitFor } from '../harness/wait-for.ts';
+import { isAlive } from '../../demo/servers/is-alive.ts';
 
 const FAST = { fsync: 'off' };
 
@@ -62,7 +63,7 @@ test('an open transaction does not hold up the stop, and the stop removes the da
   await client.query('begin; create table note (id int)');
   await server.stop();
   await server.stop();
-  expect(isRunning(pid)).toBe(false);
+  expect(isAlive(pid)).toBe(false);
   expect(existsSync(dirname(dataDirectory))).toBe(false);
 });
 
@@ -71,7 +72,7 @@ test.each(['SIGKILL', 'SIGINT', 'SIGTERM'] as const)(
   async (signal) => {
     const { program, pid, dataDirectory } = await startInChild({ settings: FAST });
     program.kill(signal);
-    await waitFor(async () => !isRunning(pid) && !existsSync(dirname(dataDirectory)), {
+    await waitFor(async () => !isAlive(pid) && !existsSync(dirname(dataDirectory)), {
       what: 'the server and its data to be gone',
     });
   },
@@ -81,9 +82,9 @@ test('a server that is to be kept outlives its program', async () => {
   const { program, pid, dataDirectory } = await startInChild({ settings: FAST, keep: true });
   program.kill('SIGKILL');
   await once(program, 'exit');
-  expect(isRunning(pid)).toBe(true);
+  expect(isAlive(pid)).toBe(true);
   process.kill(pid, 'SIGQUIT');
-  await waitFor(async () => !isRunning(pid), { what: 'the kept server to stop' });
+  await waitFor(async () => !isAlive(pid), { what: 'the kept server to stop' });
   expect(existsSync(dataDirectory)).toBe(true);
   rmSync(dirname(dataDirectory), { recursive: true });
 });
@@ -137,13 +138,4 @@ async function startInChild(options: object): Promise<InChild> {
   );
   const [line] = (await once(createInterface(program.stdout), 'line')) as [string];
   return { program, ...(JSON.parse(line) as Omit<InChild, 'program'>) };
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -10,6 +10,7 @@ import { javaMajor, javaStack } from '../../demo/servers/kafka/java.ts';
 import { kafkaClient } from '../harness/kafka-stack.ts';
 import { readTopic } from '../harness/topic.ts';
 import { waitFor } from '../harness/wait-for.ts';
+import { isAlive } from '../../demo/servers/is-alive.ts';
 
 beforeAll(async () => {
   await fetchPart('kafka'); // the first time ever, Maven fetches it
@@ -20,7 +21,7 @@ test('a broker that is killed and started again has its messages, on the same po
   const { pid, bootstrap } = broker;
   await produce(broker, ['one', 'two']);
   await broker.kill();
-  expect(isRunning(pid)).toBe(false);
+  expect(isAlive(pid)).toBe(false);
   await expect(listTopics(broker)).rejects.toThrow(/ECONNREFUSED/);
 
   await broker.start();
@@ -62,10 +63,10 @@ test('a broker ends, with its data, when its program is killed', async () => {
   const program = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(createInterface(program.stdout), 'line')) as [string];
   const { pid, logFile } = JSON.parse(line) as { pid: number; logFile: string };
-  expect(isRunning(pid) && existsSync(logFile)).toBe(true);
+  expect(isAlive(pid) && existsSync(logFile)).toBe(true);
 
   program.kill('SIGKILL');
-  await waitFor(async () => !isRunning(pid) && !existsSync(dirname(logFile)), {
+  await waitFor(async () => !isAlive(pid) && !existsSync(dirname(logFile)), {
     what: 'the broker and its data to be gone',
   });
 });
@@ -114,14 +115,5 @@ async function listTopics(broker: Broker): Promise<string[]> {
     return await admin.listTopics();
   } finally {
     await admin.disconnect();
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
