@@ -1,10 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { startBroker } from '../../demo/servers/kafka/broker.ts';
-import { startConnect } from '../../demo/servers/kafka/connect.ts';
 import type { Bench } from './bench.ts';
 import { valueOf } from './database.ts';
+import { KafkaStage } from './kafka-stage.ts';
 import { STREAM, streamDatabase } from './measure-stream.ts';
 import { perSecond, type Line, type Measured } from './report.ts';
 import { commandOf, runTandem } from './run-tandem.ts';
@@ -15,6 +14,7 @@ const COUNTS = [1, 2, 4] as const;
 const PARTITIONS = 4;
 const TIMEOUT_MS = 600_000;
 const POLL_MS = 20;
+const TABLE = 'dispatch_task';
 const MARK = 'consumers update';
 const DRAINED = 'bench_consumers';
 
@@ -27,14 +27,10 @@ type Settings = Readonly<Record<string, string>>;
 export async function measureConsumers(bench: Bench): Promise<Measured> {
   const { world, options } = bench;
   const target = await streamDatabase(bench);
-  await using broker = await startBroker();
-  const settings: Settings = {
-    KAFKA_BROKERS: broker.bootstrap,
-    KAFKA_PARTITIONS: String(PARTITIONS),
-    KAFKA_REPLICATION: '1',
-  };
   bench.say('consumers: the topic is filled by Debezium');
-  await fillTopic(bench, target, settings);
+  await using stage = await KafkaStage.start();
+  const settings = { ...stage.settings('avro'), KAFKA_PARTITIONS: String(PARTITIONS) };
+  await fillTopic(bench, stage, target, settings);
 
   const found = new Map<number, number[]>();
   await bench.rounds('consumers', async (number) => {
@@ -57,16 +53,17 @@ export async function measureConsumers(bench: Bench): Promise<Measured> {
 }
 
 /** The source's changes are in the log, and whoever wrote it takes no time of the machine any more. */
-async function fillTopic(bench: Bench, target: string, settings: Settings): Promise<void> {
+async function fillTopic(
+  bench: Bench,
+  stage: KafkaStage,
+  target: string,
+  settings: Settings,
+): Promise<void> {
   const { world, options } = bench;
-  await using connect = await startConnect({ bootstrap: settings['KAFKA_BROKERS'] ?? '' });
-  const connecting = { ...settings, CONNECT_URL: connect.url };
-  await runTandem(world, ['connector', 'deploy'], target, connecting);
+  await runTandem(world, ['connector', 'deploy'], target, settings);
   await writeUpdates(bench, await drawTasks(bench, options.updates, 1), MARK);
-  const end = await valueOf(world.sourceUrl, 'select pg_current_wal_lsn()');
-  const confirmed = `select bool_and(confirmed_flush_lsn >= '${end}') from pg_replication_slots`;
-  await until('the connector', async () => (await valueOf(world.sourceUrl, confirmed)) === 't');
-  await runTandem(world, ['connector', 'delete'], target, connecting);
+  await stage.filled(TABLE, options.updates);
+  await runTandem(world, ['connector', 'delete'], target, settings);
 }
 
 async function drain(
