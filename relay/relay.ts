@@ -1,8 +1,8 @@
 import type { DebeziumEncoder } from '../connectors/debezium/encode.ts';
-import type { EncodedMessage } from '../connectors/debezium/message.ts';
 import type { ChangeEvent } from '../core/change-event.ts';
 import { TandemError } from '../core/errors.ts';
 import { HEARTBEAT_PREFIX } from '../core/heartbeat-message.ts';
+import type { EncodedMessage } from '../core/log-message.ts';
 import type { Batch, ChangeSource, Clock, Counts, Observer, Position } from '../core/ports.ts';
 import { formatLsn, parseLsn, type Lsn } from '../core/version.ts';
 import { tableTopic } from '../core/topic-name.ts';

@@ -1,8 +1,8 @@
-import type { RawMessage } from '../../connectors/kafka/message-decoder.ts';
 import type { Applier } from '../../consumers/apply.ts';
 import { forgetDeadLetters, recordDeadLetters } from '../../consumers/dead-letters.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import { TandemError, type ErrorCode } from '../../core/errors.ts';
+import type { RawMessage } from '../../core/log-message.ts';
 import type { Unreadable } from '../../core/ports.ts';
 import { compareVersions } from '../../core/version.ts';
 import type pg from 'pg';

@@ -1,7 +1,7 @@
 import type { Kafka } from 'kafkajs';
 import { kafkaClient } from '../../connectors/kafka/client.ts';
-import type { MessageDecoder } from '../../connectors/kafka/message-decoder.ts';
 import { TandemError } from '../../core/errors.ts';
+import type { MessageDecoder } from '../../core/log-message.ts';
 import type { Lsn } from '../../core/version.ts';
 import type { Observer } from '../../core/ports.ts';
 import type { Config } from '../config.ts';

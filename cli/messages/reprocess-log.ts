@@ -1,10 +1,10 @@
 import type pg from 'pg';
 import { readRange, type OffsetRange } from '../../connectors/kafka/read-range.ts';
-import type { RawMessage } from '../../connectors/kafka/message-decoder.ts';
 import { inTransaction } from '../../connectors/postgres/transaction.ts';
 import { Affected } from '../../consumers/affected.ts';
 import { addJobsFor, Touched, type Way } from '../../consumers/touched.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
+import type { RawMessage } from '../../core/log-message.ts';
 import { EXIT, type Context, type ExitCode } from '../command.ts';
 import type { Engine } from '../engine.ts';
 import { finishJobs } from '../finish-jobs.ts';

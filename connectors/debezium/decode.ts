@@ -1,26 +1,18 @@
-import type { ChangeEvent } from '../../core/change-event.ts';
 import { TandemError, type ErrorCode } from '../../core/errors.ts';
 import { heartbeatOf } from '../../core/heartbeat-message.ts';
+import type { Decoded, MessageDecoder, RawMessage } from '../../core/log-message.ts';
 import type { Cell, MirrorTable } from '../../core/mirror-table.ts';
 import { messageTopic, tableTopics } from '../../core/topic-name.ts';
 import type { Lsn, Version } from '../../core/version.ts';
 import { isAvro, schemaId } from './avro.ts';
 import { fieldsOf, PlaceReader, type SourcePlace } from './envelope.ts';
 import { parseObject } from './json-envelope.ts';
-import { EXACT_HEADER, headerText, OLD_KEY_HEADER, type RawMessage } from './message.ts';
+import { EXACT_HEADER, headerText, OLD_KEY_HEADER } from './message.ts';
 import { Unreadable, type ExactValues, type RowReader } from './row-reader.ts';
 import type { SchemaRegistry } from './schema-registry.ts';
 import { TopicForms, type Parsed } from './topic-forms.ts';
 import { WrongForm } from './value.ts';
 import type { ValueModes } from './value-modes.ts';
-
-export type Decoded =
-  | { readonly kind: 'change'; readonly event: ChangeEvent }
-  | { readonly kind: 'heartbeat'; readonly sentAtMs: number }
-  /** A tombstone, a logical message that is no heartbeat, a topic that is none of ours. */
-  | { readonly kind: 'nothing' }
-  /** `message` names table and column, never a value. */
-  | { readonly kind: 'unreadable'; readonly code: ErrorCode; readonly message: string };
 
 export type DecoderOptions = {
   readonly tables: readonly MirrorTable[];
@@ -41,7 +33,7 @@ const NOTHING: Decoded = { kind: 'nothing' };
  * Turns Debezium's messages into changes. Messages in JSON, with schemas or without, and in Avro may
  * follow each other in a topic: the bytes say which.
  */
-export class DebeziumDecoder {
+export class DebeziumDecoder implements MessageDecoder {
   readonly #options: DecoderOptions;
   readonly #topics: ReadonlyMap<string, TopicForms>;
   readonly #messageTopic: string;

@@ -1,5 +1,6 @@
 import type { ChangeEvent } from '../../core/change-event.ts';
 import { TandemError } from '../../core/errors.ts';
+import type { EncodedMessage } from '../../core/log-message.ts';
 import type { Cell, MirrorTable } from '../../core/mirror-table.ts';
 import type { Lsn } from '../../core/version.ts';
 import { messageTopic, tableTopic } from '../../core/topic-name.ts';
@@ -7,7 +8,7 @@ import { avroName, avroType, HEADER_BYTES } from './avro.ts';
 import { messageSchemas, tableSchemas, type TableSchemas } from './avro-schema.ts';
 import { ColumnWriter, type BytesForm } from './column-writer.ts';
 import { jsonKey, jsonOf } from './encode-json.ts';
-import { EXACT_HEADER, NEW_KEY_HEADER, OLD_KEY_HEADER, type EncodedMessage } from './message.ts';
+import { EXACT_HEADER, NEW_KEY_HEADER, OLD_KEY_HEADER } from './message.ts';
 import type { SchemaRegistry } from './schema-registry.ts';
 
 export type EncoderOptions = {

@@ -1,22 +1,4 @@
-/** A message of the log as it was taken from Kafka, before anybody has looked into it. */
-export type RawMessage = {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: bigint;
-  /** Milliseconds since the epoch, by the clock of the producer or of the broker. */
-  readonly timestampMs: number;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, Buffer | string | undefined>>;
-};
-
-/** One for the log. What is sent for one change has one topic and, by its keys, its partitions. */
-export type EncodedMessage = {
-  readonly topic: string;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, string>>;
-};
+import type { RawMessage } from '../../core/log-message.ts';
 
 /** With the key of a delete that a key change made: the new key, as JSON. */
 export const NEW_KEY_HEADER = '__debezium.newkey';

@@ -1,8 +1,8 @@
 import kafkajs, { type Kafka, type KafkaMessage, type Producer } from 'kafkajs';
 import type { ErrorCode } from '../../core/errors.ts';
+import type { RawMessage } from '../../core/log-message.ts';
 import { kafkaError } from './kafka-error.ts';
 import { partitionName } from './log-position.ts';
-import type { RawMessage } from './message-decoder.ts';
 import { scanTopic } from './scan-topic.ts';
 
 /** A message that could not be read, and why. `reason` holds no value. */

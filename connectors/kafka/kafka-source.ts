@@ -1,6 +1,7 @@
 import type { Kafka } from 'kafkajs';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import { TandemError } from '../../core/errors.ts';
+import type { Decoded, MessageDecoder, RawMessage } from '../../core/log-message.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import type {
   Batch,
@@ -20,7 +21,6 @@ import {
   partitionName,
   type LogPositions,
 } from './log-position.ts';
-import type { Decoded, MessageDecoder, RawMessage } from './message-decoder.ts';
 import type { PartitionQueue } from './partition-queue.ts';
 import type { Taken } from './take-messages.ts';
 

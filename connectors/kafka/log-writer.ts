@@ -1,9 +1,10 @@
 import kafkajs, { type Kafka, type Producer, type TopicMessages } from 'kafkajs';
 import { TandemError } from '../../core/errors.ts';
+import type { EncodedMessage } from '../../core/log-message.ts';
 import type { Compression } from './compression.ts';
 import { kafkaError } from './kafka-error.ts';
 import { partitionOf } from './murmur2.ts';
-import { bytesOf, packRounds, type LogMessage, type Round } from './rounds.ts';
+import { bytesOf, packRounds, type Round } from './rounds.ts';
 
 const TYPES: Readonly<Record<Compression, number>> = {
   none: kafkajs.CompressionTypes.None,
@@ -68,7 +69,7 @@ export class LogWriter {
    * @returns their bytes before compression
    * @throws TandemError `MESSAGE_TOO_LARGE`, `TOPIC_MISSING`, `KAFKA_UNREACHABLE`, `KAFKA_REFUSED`; some may be there
    */
-  async write(messages: readonly LogMessage[]): Promise<number> {
+  async write(messages: readonly EncodedMessage[]): Promise<number> {
     let bytes = 0;
     for (const round of packRounds(messages.map((message) => this.#placed(message)))) {
       await this.#send(round);
@@ -81,7 +82,7 @@ export class LogWriter {
     await this.#producer.disconnect().catch(() => undefined);
   }
 
-  #placed(message: LogMessage) {
+  #placed(message: EncodedMessage) {
     const { topic, key, value, headers } = message;
     const partitions = this.#partitions.get(topic);
     if (partitions === undefined) throw new TandemError('TOPIC_MISSING', { topics: topic });

@@ -1,6 +1,6 @@
 import type { Kafka } from 'kafkajs';
+import type { EncodedMessage } from '../../core/log-message.ts';
 import { formatLsn, parseLsn, type Lsn } from '../../core/version.ts';
-import type { LogMessage } from './rounds.ts';
 import { scanTopic } from './scan-topic.ts';
 
 /** Everything of this server's log up to `lsn` is in the topics. */
@@ -40,7 +40,7 @@ function isFurther(a: PublishedUpTo, b: PublishedUpTo): boolean {
 export function publishedMessage(
   { topic, slot }: { readonly topic: string; readonly slot: string },
   upTo: PublishedUpTo,
-): LogMessage {
+): EncodedMessage {
   return {
     topic,
     key: Buffer.from(slot),

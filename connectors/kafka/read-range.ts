@@ -1,8 +1,8 @@
 import type { EachBatchPayload, Kafka } from 'kafkajs';
 import { randomUUID } from 'node:crypto';
 import { TandemError } from '../../core/errors.ts';
+import type { RawMessage } from '../../core/log-message.ts';
 import { kafkaError } from './kafka-error.ts';
-import type { RawMessage } from './message-decoder.ts';
 import type { Arrived } from './partition-queue.ts';
 import { toRaw } from './take-messages.ts';
 

@@ -1,13 +1,7 @@
-/** A message for the log, as its envelope was written. */
-export type LogMessage = {
-  readonly topic: string;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, string>>;
-};
+import type { EncodedMessage } from '../../core/log-message.ts';
 
-/** It and the partition that it goes to. */
-export type PlacedMessage = LogMessage & { readonly partition: number };
+/** A message and the partition that it goes to. */
+export type PlacedMessage = EncodedMessage & { readonly partition: number };
 
 /** What is sent at once. */
 export type Round = {
@@ -79,7 +73,7 @@ function nameOf({ topic, partition }: PlacedMessage): string {
 }
 
 /** What a message takes in a record batch that is not compressed. */
-export function bytesOf({ key, value, headers }: LogMessage): number {
+export function bytesOf({ key, value, headers }: EncodedMessage): number {
   let bytes = RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0);
   for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0);
   return bytes;

@@ -1,5 +1,5 @@
+import type { RawMessage } from '../../core/log-message.ts';
 import type { LogPosition, PartitionStep } from './log-position.ts';
-import type { RawMessage } from './message-decoder.ts';
 import { sizeOf, type Arrived, type PartitionQueue } from './partition-queue.ts';
 
 export type Taken = {

@@ -1,9 +1,9 @@
 import { DebeziumDecoder } from '../../connectors/debezium/decode.ts';
 import { DebeziumEncoder } from '../../connectors/debezium/encode.ts';
-import type { RawMessage } from '../../connectors/debezium/message.ts';
 import { SchemaRegistry } from '../../connectors/debezium/schema-registry.ts';
 import { EXACT_MODES } from '../../connectors/debezium/value-modes.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
+import type { RawMessage } from '../../core/log-message.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import type { Lsn } from '../../core/version.ts';
 import { SmallRegistry } from '../harness/small-registry.ts';

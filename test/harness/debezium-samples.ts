@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { parse, stringify } from 'lossless-json';
-import type { RawMessage } from '../../connectors/debezium/message.ts';
+import type { RawMessage } from '../../core/log-message.ts';
 
 // Messages that Debezium 3.7 wrote, and the SQL that they come from; numbers keep all their digits.
 

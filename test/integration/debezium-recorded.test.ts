@@ -1,6 +1,6 @@
 import { parse, stringify } from 'lossless-json';
 import { expect, test } from 'vitest';
-import { DebeziumDecoder, type Decoded } from '../../connectors/debezium/decode.ts';
+import { DebeziumDecoder } from '../../connectors/debezium/decode.ts';
 import { DebeziumEncoder } from '../../connectors/debezium/encode.ts';
 import { NEW_KEY_HEADER, OLD_KEY_HEADER } from '../../connectors/debezium/message.ts';
 import { EXACT_MODES, type ValueModes } from '../../connectors/debezium/value-modes.ts';
@@ -8,6 +8,7 @@ import { openClient, textRows } from '../../connectors/postgres/connection.ts';
 import { mirrorTables } from '../../connectors/postgres/mirror-tables.ts';
 import { ident } from '../../connectors/postgres/sql.ts';
 import type { ChangeEvent, RowWritten } from '../../core/change-event.ts';
+import type { Decoded } from '../../core/log-message.ts';
 import { keyText, type Cell, type MirrorTable } from '../../core/mirror-table.ts';
 import { parseLsn, type Lsn } from '../../core/version.ts';
 import { freshDatabase, type TestDatabase } from '../harness/database.ts';

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DebeziumDecoder, type Decoded } from '../../connectors/debezium/decode.ts';
+import { DebeziumDecoder } from '../../connectors/debezium/decode.ts';
 import { DebeziumEncoder } from '../../connectors/debezium/encode.ts';
-import type { EncodedMessage, RawMessage } from '../../connectors/debezium/message.ts';
 import { SchemaRegistry } from '../../connectors/debezium/schema-registry.ts';
 import { EXACT_MODES } from '../../connectors/debezium/value-modes.ts';
 import { openClient, textRows } from '../../connectors/postgres/connection.ts';
 import { mirrorTables } from '../../connectors/postgres/mirror-tables.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
+import type { Decoded, EncodedMessage, RawMessage } from '../../core/log-message.ts';
 import type { Cell, MirrorTable } from '../../core/mirror-table.ts';
 import type { Lsn } from '../../core/version.ts';
 import { freshDatabase, type TestDatabase } from '../harness/database.ts';

@@ -10,13 +10,9 @@ import { registerCodecs } from '../../connectors/kafka/codecs.ts';
 import type { GroupTiming } from '../../connectors/kafka/group-reader.ts';
 import { KafkaSource } from '../../connectors/kafka/kafka-source.ts';
 import type { LogPositions } from '../../connectors/kafka/log-position.ts';
-import type {
-  Decoded,
-  MessageDecoder,
-  RawMessage,
-} from '../../connectors/kafka/message-decoder.ts';
 import { ensureTopics } from '../../connectors/kafka/topics.ts';
 import { MAX_MESSAGE_BYTES } from '../../connectors/kafka/wanted-topics.ts';
+import type { Decoded, MessageDecoder, RawMessage } from '../../core/log-message.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import type { Observer } from '../../core/ports.ts';
 import { deadLetterTopic, messageTopic, tableTopic } from '../../core/topic-name.ts';

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { DebeziumDecoder, type DecoderOptions } from '../../connectors/debezium/decode.ts';
-import { OLD_KEY_HEADER, type RawMessage } from '../../connectors/debezium/message.ts';
+import { OLD_KEY_HEADER } from '../../connectors/debezium/message.ts';
 import { EXACT_MODES, lossyModes } from '../../connectors/debezium/value-modes.ts';
+import type { RawMessage } from '../../core/log-message.ts';
 import type { MirrorColumn, MirrorTable } from '../../core/mirror-table.ts';
 import type { Lsn } from '../../core/version.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { DebeziumDecoder } from '../../connectors/debezium/decode.ts';
-import type { RawMessage } from '../../connectors/debezium/message.ts';
 import { SchemaRegistry } from '../../connectors/debezium/schema-registry.ts';
 import { EXACT_MODES } from '../../connectors/debezium/value-modes.ts';
+import type { RawMessage } from '../../core/log-message.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
 import type { Lsn } from '../../core/version.ts';
 import { recordedAvro } from '../harness/debezium-samples.ts';
