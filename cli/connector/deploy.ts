@@ -7,8 +7,7 @@ import {
   type ConnectorStatus,
 } from '../../connectors/debezium/connector-status.ts';
 import { kafkaClient } from '../../connectors/kafka/client.ts';
-import { kafkaError } from '../../connectors/kafka/kafka-error.ts';
-import { ensureTopics, type EnsuredTopics } from '../../connectors/kafka/topics.ts';
+import { ensureTopics } from '../../connectors/kafka/topics.ts';
 import { wantedTopics } from '../../connectors/kafka/wanted-topics.ts';
 import { unpublishedTables } from '../../connectors/postgres/publication.ts';
 import { isLost, readSlot } from '../../connectors/postgres/slot.ts';
@@ -50,7 +49,7 @@ export async function deploy(context: DeployContext): Promise<void> {
   const found = await rest.config(connect.connector);
   await requireOwnSlot(context, found);
   await rest.validate(connect.connector, wanted);
-  reportTopics(context, await makeTopics(context));
+  await makeTopics(context);
 
   const before = await rest.status(connect.connector);
   const changed = found === null ? [] : configDifferences(wanted, found);
@@ -102,33 +101,12 @@ function slotInUse({ slot }: Config, { pid, application }: SlotReader): TandemEr
 const isDebezium = ({ application }: SlotReader) =>
   application === null || application.startsWith('Debezium');
 
-async function makeTopics({
-  connecting,
-  mapping,
-  observer,
-}: DeployContext): Promise<EnsuredTopics> {
+async function makeTopics({ connecting, mapping, observer, report }: DeployContext): Promise<void> {
   const { access, topics } = connecting.kafka;
-  const admin = kafkaClient(access, observer).admin();
-  try {
-    await admin.connect();
-    return await ensureTopics(admin, wantedTopics(topics, capturedTables(mapping)));
-  } catch (error) {
-    throw kafkaError(error, 'make topics');
-  } finally {
-    await admin.disconnect().catch(() => undefined);
-  }
-}
-
-function reportTopics(
-  { connecting, report, observer }: DeployContext,
-  { created, differences }: EnsuredTopics,
-): void {
-  const { prefix } = connecting.kafka.topics;
-  const count = created.length === 0 ? 'all there' : `${created.length} made`;
-  report('topics', created.length === 0 ? 'there' : 'made', `${prefix}.…: ${count}`);
-  for (const { topic, setting, wanted, found } of differences) {
-    observer.event('topic is otherwise', { topic, setting, wanted, found }, 'warn');
-  }
+  const wanted = wantedTopics(topics, capturedTables(mapping));
+  const made = await ensureTopics(kafkaClient(access, observer), wanted, observer);
+  const count = made.length === 0 ? 'all there' : `${made.length} made`;
+  report('topics', made.length === 0 ? 'there' : 'made', `${topics.prefix}.…: ${count}`);
 }
 
 /** What was paused, stopped or has failed goes on. */

@@ -1,8 +1,8 @@
 import type { Kafka } from 'kafkajs';
-import { kafkaError } from '../../connectors/kafka/kafka-error.ts';
 import { readLogEnds, readOffsetsAt, type LogEnds } from '../../connectors/kafka/log-ends.ts';
 import { partitionName } from '../../connectors/kafka/log-position.ts';
 import { readRange, type OffsetRange } from '../../connectors/kafka/read-range.ts';
+import { withAdmin } from '../../connectors/kafka/with-admin.ts';
 import { tableTopics } from '../../core/topic-name.ts';
 import type { Mapping } from '../../core/entity.ts';
 import { TandemError } from '../../core/errors.ts';
@@ -78,9 +78,7 @@ export async function rangesOf(
   kafka: Kafka,
   { topic, from, to, partition }: LogPart,
 ): Promise<ReadonlyMap<number, OffsetRange>> {
-  const admin = kafka.admin();
-  try {
-    await admin.connect();
+  return await withAdmin(kafka, { what: 'find the part of the log', topic }, async (admin) => {
     const all = await readLogEnds(admin, [topic]);
     const numbers = Array.from({ length: all.size }, (_, i) => i);
     if (partition !== null && !numbers.includes(partition)) {
@@ -102,11 +100,7 @@ export async function rangesOf(
       }
     }
     return ranges;
-  } catch (error) {
-    throw kafkaError(error, 'find the part of the log', { topic });
-  } finally {
-    await admin.disconnect();
-  }
+  });
 }
 
 async function missing(

@@ -2,7 +2,6 @@ import type { Kafka } from 'kafkajs';
 import { DebeziumEncoder } from '../../connectors/debezium/encode.ts';
 import { SchemaRegistry } from '../../connectors/debezium/schema-registry.ts';
 import { kafkaClient } from '../../connectors/kafka/client.ts';
-import { kafkaError } from '../../connectors/kafka/kafka-error.ts';
 import { LogWriter } from '../../connectors/kafka/log-writer.ts';
 import { publishedMessage, readPublished } from '../../connectors/kafka/position-topic.ts';
 import { ensureTopics } from '../../connectors/kafka/topics.ts';
@@ -113,7 +112,8 @@ async function prepare(context: RelayContext, kafka: Kafka): Promise<Start> {
     if (missing.length > 0) {
       observer.event('tables are missing', { tables: missing.join(', ') }, 'warn');
     }
-    const made = await makeTopics(context, kafka, tables);
+    const made = await ensureTopics(kafka, wantedTopics(context.kafka.topics, tables), observer);
+    if (made.length > 0) observer.event('topics made', { topics: made.join(', ') });
     const slot = await readSlot(source, config.slot);
     const topic = relayTopic(context.kafka.topics.prefix);
     // A new one has no leader for a moment, and nothing in it.
@@ -137,27 +137,6 @@ async function historyOf(
 ) {
   const isOther = memories.some((memory) => memory !== null && memory.timeline !== timeline);
   return isOther ? await readTimelineHistory(source, timeline) : [];
-}
-
-async function makeTopics(
-  { config, kafka, observer }: RelayContext,
-  client: Kafka,
-  tables: readonly MirrorTable[],
-): Promise<readonly string[]> {
-  const admin = client.admin();
-  try {
-    await admin.connect();
-    const { created, differences } = await ensureTopics(admin, wantedTopics(kafka.topics, tables));
-    if (created.length > 0) observer.event('topics made', { topics: created.join(', ') });
-    for (const { topic, setting, wanted, found } of differences) {
-      observer.event('topic is otherwise', { topic, setting, wanted, found }, 'warn');
-    }
-    return created;
-  } catch (error) {
-    throw kafkaError(error, 'make topics', { slot: config.slot });
-  } finally {
-    await admin.disconnect().catch(() => undefined);
-  }
 }
 
 function sourceOf(

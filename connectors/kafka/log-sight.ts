@@ -2,9 +2,9 @@ import { TandemError } from '../../core/errors.ts';
 import type { Observer } from '../../core/ports.ts';
 import { kafkaClient, type KafkaAccess } from './client.ts';
 import { judgeCluster, judgeLog } from './judge-log.ts';
-import { kafkaError } from './kafka-error.ts';
 import { readClusterId, readLogEnds, type LogEnds } from './log-ends.ts';
 import type { StoredPositions } from './log-position.ts';
+import { withAdmin } from './with-admin.ts';
 
 /** What a log holds at one moment, of the topics that were asked for. */
 export type LogSight = {
@@ -19,17 +19,12 @@ export async function lookAtLog(
   topics: readonly string[],
   observer: Observer,
 ): Promise<LogSight> {
-  const admin = kafkaClient(access, observer).admin();
-  try {
-    await admin.connect();
+  const kafka = kafkaClient(access, observer);
+  return await withAdmin(kafka, { what: 'look at the log' }, async (admin) => {
     const present = new Set(await admin.listTopics());
     const there = topics.filter((topic) => present.has(topic));
     return { clusterId: await readClusterId(admin), ends: await readLogEnds(admin, there) };
-  } catch (error) {
-    throw kafkaError(error, 'look at the log');
-  } finally {
-    await admin.disconnect();
-  }
+  });
 }
 
 /** Topics of which the target has had more, or less, than the log shows: all where it is another cluster. */

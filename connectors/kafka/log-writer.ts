@@ -1,10 +1,11 @@
-import kafkajs, { type Kafka, type Producer, type TopicMessages } from 'kafkajs';
+import kafkajs, { type Admin, type Kafka, type Producer, type TopicMessages } from 'kafkajs';
 import { TandemError } from '../../core/errors.ts';
 import type { EncodedMessage } from '../../core/log-message.ts';
 import type { Compression } from './compression.ts';
 import { kafkaError } from './kafka-error.ts';
 import { partitionOf } from './murmur2.ts';
 import { bytesOf, packRounds, type Round } from './rounds.ts';
+import { withAdmin } from './with-admin.ts';
 
 const TYPES: Readonly<Record<Compression, number>> = {
   none: kafkajs.CompressionTypes.None,
@@ -54,7 +55,9 @@ export class LogWriter {
       createPartitioner: () => givenPartition,
     });
     try {
-      const partitions = await countPartitions(kafka, topics);
+      const partitions = await withAdmin(kafka, { what: 'count partitions' }, (admin) =>
+        countPartitions(admin, topics),
+      );
       await producer.connect();
       return new LogWriter(producer, compression, partitions);
     } catch (error) {
@@ -108,17 +111,11 @@ const givenPartition = ({ message }: { readonly message: { readonly partition?: 
   message.partition ?? 0;
 
 async function countPartitions(
-  kafka: Kafka,
+  admin: Admin,
   topics: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
-  const admin = kafka.admin();
-  try {
-    await admin.connect();
-    const found = await admin.fetchTopicMetadata({ topics: [...topics] });
-    return new Map(found.topics.map(({ name, partitions }) => [name, partitions.length]));
-  } finally {
-    await admin.disconnect().catch(() => undefined);
-  }
+  const found = await admin.fetchTopicMetadata({ topics: [...topics] });
+  return new Map(found.topics.map(({ name, partitions }) => [name, partitions.length]));
 }
 
 function byTopic({ messages }: Round): TopicMessages[] {

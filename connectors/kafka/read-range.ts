@@ -2,9 +2,9 @@ import type { EachBatchPayload, Kafka } from 'kafkajs';
 import { randomUUID } from 'node:crypto';
 import { TandemError } from '../../core/errors.ts';
 import type { RawMessage } from '../../core/log-message.ts';
-import { kafkaError } from './kafka-error.ts';
 import type { Arrived } from './partition-queue.ts';
 import { toRaw } from './take-messages.ts';
+import { withAdmin } from './with-admin.ts';
 
 /** Offsets of a partition: from `from` up to, but without, `to`. */
 export type OffsetRange = { readonly from: bigint; readonly to: bigint };
@@ -31,15 +31,10 @@ export async function readRange(
   const open = new Map([...ranges].filter(([, { from, to }]) => to > from));
   if (open.size === 0) return;
   const groupId = `tandem-reprocess-${randomUUID()}`;
-  try {
+  await withAdmin(kafka, { what: 'read a part again', topic }, async (admin) => {
     await readOpen(kafka, { topic, groupId, open }, visit);
-    const admin = kafka.admin();
-    await admin.connect();
     await admin.deleteGroups([groupId]).catch(() => undefined); // it goes by itself after a week
-    await admin.disconnect();
-  } catch (error) {
-    throw kafkaError(error, 'read a part again', { topic });
-  }
+  });
 }
 
 type Reading = {

@@ -1,8 +1,8 @@
 import type { Kafka, KafkaMessage } from 'kafkajs';
 import { randomUUID } from 'node:crypto';
-import { kafkaError } from './kafka-error.ts';
 import { readLogEnds, type LogEnds } from './log-ends.ts';
 import { partitionName } from './log-position.ts';
+import { withAdmin } from './with-admin.ts';
 
 /** Shows all that the topic holds at this moment, by a group of its own, which goes again. */
 export async function scanTopic(
@@ -11,18 +11,12 @@ export async function scanTopic(
   visit: (message: KafkaMessage) => void,
 ): Promise<void> {
   const groupId = `tandem-scan-${randomUUID()}`;
-  const admin = kafka.admin();
-  try {
-    await admin.connect();
+  await withAdmin(kafka, { what: 'read all of it', topic }, async (admin) => {
     const left = unread(await readLogEnds(admin, [topic]));
     if (left.size === 0) return;
     await scanUntil(kafka, { topic, groupId, left }, visit);
     await admin.deleteGroups([groupId]).catch(() => undefined); // it goes by itself after a week
-  } catch (error) {
-    throw kafkaError(error, 'read all of it', { topic });
-  } finally {
-    await admin.disconnect();
-  }
+  });
 }
 
 function unread(ends: ReadonlyMap<string, LogEnds>): Map<string, bigint> {

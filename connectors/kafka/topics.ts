@@ -1,6 +1,8 @@
-import kafkajs, { type Admin, type ITopicMetadata } from 'kafkajs';
+import kafkajs, { type Admin, type ITopicMetadata, type Kafka } from 'kafkajs';
+import type { Observer } from '../../core/ports.ts';
 import { kafkaError } from './kafka-error.ts';
 import { requireTopics } from './log-ends.ts';
+import { withAdmin } from './with-admin.ts';
 
 const { ConfigResourceTypes } = kafkajs;
 
@@ -26,33 +28,32 @@ const COMPARED = [
 ] as const;
 
 /** Where a topic that was there is not as it was wanted. */
-export type TopicDifference = {
+type TopicDifference = {
   readonly topic: string;
   readonly setting: 'partitions' | 'replication' | (typeof COMPARED)[number];
   readonly wanted: string;
   readonly found: string;
 };
 
-export type EnsuredTopics = {
-  readonly created: readonly string[];
-  readonly differences: readonly TopicDifference[];
-};
-
-/** Creates the topics that are missing. What is there is left alone; how it differs is told. */
+/**
+ * Creates the topics that are missing. What is there is left alone; how it differs is told.
+ *
+ * @returns the names of those that were missing
+ */
 export async function ensureTopics(
-  admin: Admin,
+  kafka: Kafka,
   wanted: readonly WantedTopic[],
-): Promise<EnsuredTopics> {
-  try {
+  observer: Observer,
+): Promise<readonly string[]> {
+  return await withAdmin(kafka, { what: 'create topics' }, async (admin) => {
     const present = new Set(await admin.listTopics());
     const missing = wanted.filter(({ name }) => !present.has(name));
     const there = wanted.filter(({ name }) => present.has(name));
     if (missing.length > 0) await create(admin, missing);
     const differences = there.length === 0 ? [] : await compare(admin, there);
-    return { created: missing.map(({ name }) => name), differences };
-  } catch (error) {
-    throw kafkaError(error, 'create topics');
-  }
+    for (const difference of differences) observer.event('topic is otherwise', difference, 'warn');
+    return missing.map(({ name }) => name);
+  });
 }
 
 /**

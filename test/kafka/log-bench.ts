@@ -105,11 +105,12 @@ export class TestLog implements AsyncDisposable {
       compact: false,
       maxMessageBytes: MAX_MESSAGE_BYTES,
     };
-    await ensureTopics(this.admin, [
+    const topics = [
       { ...plain, name: this.topic, partitions },
       { ...plain, name: this.messages, partitions: 1 },
       { ...plain, name: this.deadLetters, partitions: 1 },
-    ]);
+    ];
+    await ensureTopics(this.kafka, topics, SILENT);
   }
 
   /** A client as the source has it: attempts end soon. */

@@ -5,6 +5,7 @@ import { kafkaClient, type KafkaAccess } from '../../connectors/kafka/client.ts'
 import { openLog, type LogOptions } from '../../connectors/kafka/open-log.ts';
 import { wantedTopics } from '../../connectors/kafka/wanted-topics.ts';
 import { ensureTopics } from '../../connectors/kafka/topics.ts';
+import { withAdmin } from '../../connectors/kafka/with-admin.ts';
 import type { Lsn } from '../../core/version.ts';
 import { HASTY, NOTE, NoteDecoder, SILENT } from './log-bench.ts';
 import { consume, consumer, MemoryTarget } from './memory-target.ts';
@@ -26,7 +27,7 @@ beforeAll(async () => {
       'super.users': 'User:admin;User:ANONYMOUS',
     },
   });
-  await withAdmin((admin) => ensureTopics(admin, wantedTopics(TOPICS, [NOTE])));
+  await ensureTopics(administrator(), wantedTopics(TOPICS, [NOTE]), SILENT);
 });
 afterAll(() => broker.stop());
 
@@ -38,18 +39,10 @@ function access(username: string, password: string): KafkaAccess {
   return { brokers: [broker.bootstrap], tls: null, sasl };
 }
 
-async function withAdmin<T>(use: (admin: kafkajs.Admin) => Promise<T>): Promise<T> {
-  const admin = kafkaClient(access('admin', 'admin-secret'), SILENT).admin();
-  await admin.connect();
-  try {
-    return await use(admin);
-  } finally {
-    await admin.disconnect();
-  }
-}
+const administrator = () => kafkaClient(access('admin', 'admin-secret'), SILENT);
 
 async function allow(operation: 'READ' | 'DESCRIBE', resource: 'TOPIC' | 'GROUP'): Promise<void> {
-  await withAdmin((admin) =>
+  await withAdmin(administrator(), { what: 'allow' }, (admin) =>
     admin.createAcls({
       acl: [
         {
@@ -110,7 +103,7 @@ test('rights that are missing are named, one after the other, and suffice in the
   const target = new MemoryTarget();
   const log = await openLog(options({ positions: target }));
   const reading = consumer(log.source, target);
-  const producer = kafkaClient(access('admin', 'admin-secret'), SILENT).producer({
+  const producer = administrator().producer({
     createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
   });
   await producer.connect();
