@@ -58,14 +58,8 @@ export function decoderOf(
     tables,
     prefix: topics.prefix,
     modes: EXACT_MODES,
-    registry: registry === null ? null : new SchemaRegistry(registryOptions(registry)),
+    registry: registry === null ? null : new SchemaRegistry(registry),
     startedAt: stored.consistentPoint,
     reread,
   });
-}
-
-function registryOptions({ url, login }: NonNullable<KafkaConfig['registry']>) {
-  if (login === null) return { url };
-  const credentials = Buffer.from(`${login.user}:${login.password}`).toString('base64');
-  return { url, authorization: `Basic ${credentials}` };
 }

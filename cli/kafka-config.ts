@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { HttpPlace } from '../connectors/debezium/connect-rest.ts';
 import type { AvroConverter } from '../connectors/debezium/connector-config.ts';
+import type { HttpPlace } from '../connectors/debezium/http-place.ts';
 import type { KafkaAccess } from '../connectors/kafka/client.ts';
 import type { Compression } from '../connectors/kafka/compression.ts';
 import type { TopicSettings } from '../connectors/kafka/wanted-topics.ts';

@@ -162,15 +162,8 @@ function encoderOf({ kafka }: RelayContext, database: string): DebeziumEncoder {
   return new DebeziumEncoder({
     prefix: topics.prefix,
     database,
-    registry: isAvro ? new SchemaRegistry(accessOf(registry)) : null,
+    registry: isAvro ? new SchemaRegistry(registry) : null,
   });
-}
-
-function accessOf({ url, login }: NonNullable<KafkaConfig['registry']>) {
-  if (login === null) return { url };
-  const { user, password } = login;
-  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-  return { url, authorization };
 }
 
 function beat({ config, observer, clock }: RelayContext, signal: AbortSignal): Promise<void> {

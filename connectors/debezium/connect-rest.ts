@@ -2,12 +2,7 @@ import { TandemError, type ErrorCode } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports.ts';
 import { configErrors, withoutSecrets, type ConnectorConfig } from './connector-secrets.ts';
 import { statusOf, type ConnectorStatus } from './connector-status.ts';
-
-/** An HTTP service, without a `/` at its end; null: it asks for no login. */
-export type HttpPlace = {
-  readonly url: string;
-  readonly login: { readonly user: string; readonly password: string } | null;
-};
+import { loginHeader, type HttpPlace } from './http-place.ts';
 
 export type ConnectRestOptions = {
   readonly place: HttpPlace;
@@ -139,12 +134,11 @@ export class ConnectRest {
 
   async #once(method: string, path: string, body?: object): Promise<Answer> {
     const { place, requestMs = 15_000 } = this.#options;
-    const headers: Record<string, string> = { accept: 'application/json' };
-    if (body !== undefined) headers['content-type'] = 'application/json';
-    if (place.login !== null) {
-      const { user, password } = place.login;
-      headers['authorization'] = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-    }
+    const headers = {
+      accept: 'application/json',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...loginHeader(place.login),
+    };
     const request: RequestInit = { method, headers, signal: AbortSignal.timeout(requestMs) };
     if (body !== undefined) request.body = JSON.stringify(body);
     try {

@@ -1,5 +1,5 @@
 import type { ConnectorConfig } from './connector-secrets.ts';
-import type { HttpPlace } from './connect-rest.ts';
+import type { HttpPlace } from './http-place.ts';
 import { modeSettings } from './mode-settings.ts';
 import { EXACT_MODES } from './value-modes.ts';
 

@@ -1,10 +1,10 @@
 import { TandemError, type ErrorDetails } from '../../core/errors.ts';
+import { loginHeader, type Login } from './http-place.ts';
 
 export type RegistryOptions = {
   /** Where `schemas/ids/1` is found: `http://host:8081`, Apicurio `http://host:8080/apis/ccompat/v7`. */
   readonly url: string;
-  /** Value of the `Authorization` header. */
-  readonly authorization?: string | null;
+  readonly login?: Login | null;
   readonly timeoutMs?: number;
 };
 
@@ -79,7 +79,7 @@ export class SchemaRegistry {
   async #ask(path: string, body?: string, subject?: string): Promise<Answer | null> {
     const url = `${this.#options.url.replace(/\/+$/, '')}/${path}`;
     const about = subject === undefined ? { path } : { subject };
-    const { authorization = null, timeoutMs = TIMEOUT_MS } = this.#options;
+    const { login = null, timeoutMs = TIMEOUT_MS } = this.#options;
     let status: number;
     let text: string;
     try {
@@ -88,7 +88,7 @@ export class SchemaRegistry {
         headers: {
           Accept: `${MEDIA_TYPE}, application/json`,
           ...(body === undefined ? {} : { 'Content-Type': MEDIA_TYPE }),
-          ...(authorization === null ? {} : { Authorization: authorization }),
+          ...loginHeader(login),
         },
         signal: AbortSignal.timeout(timeoutMs),
         ...(body === undefined ? {} : { body }),

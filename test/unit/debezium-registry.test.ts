@@ -116,10 +116,13 @@ test('messages in Avro without a registry stop with the setting that is missing'
 
 test('requests for one schema are one request, with what the registry wants to know', async () => {
   small.add(7, { type: 'string' });
-  const registry = new SchemaRegistry({ url: `${small.url}/`, authorization: 'Basic eA==' });
+  const registry = new SchemaRegistry({
+    url: `${small.url}/`,
+    login: { user: 'x', password: 'y' },
+  });
   await Promise.all([registry.fetch(7), registry.fetch(7), registry.fetch(7)]);
   expect(small.requests).toEqual(['GET /schemas/ids/7']);
-  expect(small.authorizations.at(-1)).toBe('Basic eA==');
+  expect(small.authorizations.at(-1)).toBe('Basic eDp5');
   expect(registry.known(7)).toEqual({ type: 'string' });
 });
 
