@@ -1,3 +1,6 @@
+import type { LogEnds } from '../connectors/kafka/log-ends.ts';
+import { partitionOf } from '../connectors/kafka/log-position.ts';
+
 /** How far the target is behind the end of a topic. */
 export type TopicLag = {
   readonly topic: string;
@@ -7,20 +10,17 @@ export type TopicLag = {
   readonly worst: { readonly partition: number; readonly messagesBehind: number } | null;
 };
 
-type Place = { readonly low: bigint; readonly high: bigint };
-
 /**
  * By topic, from where the log ends and where the target stands, by `topic/partition`. Offsets are
  * counted, so what compaction or a transaction's end has taken counts too.
  */
 export function topicLags(
-  ends: ReadonlyMap<string, Place>,
+  ends: ReadonlyMap<string, LogEnds>,
   stored: ReadonlyMap<string, { readonly next: bigint }>,
 ): readonly TopicLag[] {
   const lags = new Map<string, TopicLag>();
   for (const [name, { low, high }] of ends) {
-    const slash = name.lastIndexOf('/');
-    const [topic, partition] = [name.slice(0, slash), Number(name.slice(slash + 1))];
+    const { topic, partition } = partitionOf(name);
     const next = stored.get(name)?.next ?? low;
     const behind = Number(high > next ? high - next : 0n);
     const known = lags.get(topic) ?? { topic, messagesBehind: 0, worst: null };

@@ -35,6 +35,12 @@ export function partitionName(topic: string, partition: number): string {
   return `${topic}/${partition}`;
 }
 
+/** What `partitionName` was made from. */
+export function partitionOf(name: string): { readonly topic: string; readonly partition: number } {
+  const slash = name.lastIndexOf('/');
+  return { topic: name.slice(0, slash), partition: Number(name.slice(slash + 1)) };
+}
+
 export function formatLogPosition(steps: LogPosition): Position {
   const plain = steps.map(({ topic, partition, from, to, timestampMs }) => ({
     topic,

@@ -3,7 +3,7 @@ import type { Observer } from '../../core/ports.ts';
 import { kafkaClient, type KafkaAccess } from './client.ts';
 import { judgeCluster, judgeLog } from './judge-log.ts';
 import { readClusterId, readLogEnds, type LogEnds } from './log-ends.ts';
-import type { StoredPositions } from './log-position.ts';
+import { partitionOf, type StoredPositions } from './log-position.ts';
 import { withAdmin } from './with-admin.ts';
 
 /** What a log holds at one moment, of the topics that were asked for. */
@@ -59,10 +59,4 @@ function isSound(judge: () => unknown): boolean {
 export function beginningsOf(topic: string, { ends }: LogSight): ReadonlyMap<number, bigint> {
   const found = [...ends].filter(([name]) => partitionOf(name).topic === topic);
   return new Map(found.map(([name, { low }]) => [partitionOf(name).partition, low]));
-}
-
-/** What `partitionName` was made from. */
-function partitionOf(name: string): { readonly topic: string; readonly partition: number } {
-  const slash = name.lastIndexOf('/');
-  return { topic: name.slice(0, slash), partition: Number(name.slice(slash + 1)) };
 }

@@ -3,7 +3,7 @@ import { TandemError } from '../../core/errors.ts';
 import type { EncodedMessage } from '../../core/log-message.ts';
 import type { Compression } from './compression.ts';
 import { kafkaError } from './kafka-error.ts';
-import { partitionOf } from './murmur2.ts';
+import { partitionOfKey } from './murmur2.ts';
 import { bytesOf, packRounds, type Round } from './rounds.ts';
 import { withAdmin } from './with-admin.ts';
 
@@ -89,7 +89,7 @@ export class LogWriter {
     const { topic, key, value, headers } = message;
     const partitions = this.#partitions.get(topic);
     if (partitions === undefined) throw new TandemError('TOPIC_MISSING', { topics: topic });
-    return { topic, key, value, headers, partition: partitionOf(key, partitions) };
+    return { topic, key, value, headers, partition: partitionOfKey(key, partitions) };
   }
 
   async #send(round: Round): Promise<void> {

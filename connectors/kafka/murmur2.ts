@@ -26,6 +26,6 @@ function murmur2(key: Buffer): number {
  * The partition that Java's producer, and with it Debezium, puts a key in. What has no key goes to
  * the first one, so that it stays in order.
  */
-export function partitionOf(key: Buffer | null, partitions: number): number {
+export function partitionOfKey(key: Buffer | null, partitions: number): number {
   return key === null ? 0 : (murmur2(key) & 0x7fffffff) % partitions;
 }

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Admin } from 'kafkajs';
 import { kafkaClient } from '../../connectors/kafka/client.ts';
 import { readLogEnds } from '../../connectors/kafka/log-ends.ts';
+import { partitionOf } from '../../connectors/kafka/log-position.ts';
 import { messageTopic, tableTopics } from '../../core/topic-name.ts';
 import { readPositions } from '../../consumers/topic-positions.ts';
 import type { Mapping } from '../../core/entity.ts';
@@ -61,7 +62,7 @@ export class LogView {
     const { partitions } = await readPositions(this.#target, this.#stream);
     const views = new Map<string, TopicView>();
     for (const [name, { low, high }] of ends) {
-      const topic = name.slice(0, name.lastIndexOf('/'));
+      const { topic } = partitionOf(name);
       const before = views.get(topic) ?? { topic, partitions: 0, messages: 0, waiting: 0 };
       views.set(topic, {
         topic,
