@@ -1,4 +1,4 @@
-import kafkajs, { type Kafka, type KafkaMessage, type Producer } from 'kafkajs';
+import kafkajs, { type Kafka, type Producer } from 'kafkajs';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { RawMessage } from '../../core/log-message.ts';
 import { kafkaError } from './kafka-error.ts';
@@ -137,7 +137,7 @@ export function originName({ topic, partition, offset }: Origin): string {
 }
 
 /** Null: not one of ours. */
-function fromMessage({ key, value, headers = {} }: KafkaMessage): RawMessage | null {
+function fromMessage({ key, value, headers }: RawMessage): RawMessage | null {
   const ours = (name: string) => headers[`${PREFIX}${name}`]?.toString();
   const [topic, partition, offset] = [ours('topic'), ours('partition'), ours('offset')];
   if (topic === undefined || partition === undefined || offset === undefined) return null;
@@ -149,6 +149,6 @@ function fromMessage({ key, value, headers = {} }: KafkaMessage): RawMessage | n
     timestampMs: Number(ours('timestamp') ?? 0),
     key,
     value,
-    headers: Object.fromEntries(theirs) as RawMessage['headers'],
+    headers: Object.fromEntries(theirs),
   };
 }

@@ -9,6 +9,9 @@ import { withAdmin } from './with-admin.ts';
 /** Offsets of a partition: from `from` up to, but without, `to`. */
 export type OffsetRange = { readonly from: bigint; readonly to: bigint };
 
+/** `from` null: from the first one that is there. */
+type Range = { readonly from: bigint | null; readonly to: bigint };
+
 /** Messages that are handed over at a time. */
 const PORTION = 500;
 /** Between two portions a member tells that it is alive; one may take long, beside a busy stream. */
@@ -16,8 +19,8 @@ const SESSION_MS = 120_000;
 const FETCH_BYTES = 4_194_304;
 
 /**
- * Reads parts of a topic once more, partition by partition as they come, by a group of its own: the
- * group that consumes it notices nothing. Nothing more is fetched before a portion was visited.
+ * Reads parts of a topic, partition by partition as they come, by a group of its own: the group that
+ * consumes it notices nothing. Nothing more is fetched before a portion was visited.
  *
  * @throws TandemError `LOG_EXPIRED` where something goes while it is read; `KAFKA_UNREACHABLE`,
  *   `KAFKA_REFUSED`; whatever `visit` throws
@@ -25,13 +28,13 @@ const FETCH_BYTES = 4_194_304;
 export async function readRange(
   kafka: Kafka,
   topic: string,
-  ranges: ReadonlyMap<number, OffsetRange>,
+  ranges: ReadonlyMap<number, Range>,
   visit: (messages: readonly RawMessage[]) => Promise<void>,
 ): Promise<void> {
-  const open = new Map([...ranges].filter(([, { from, to }]) => to > from));
+  const open = new Map([...ranges].filter(([, { from, to }]) => to > (from ?? 0n)));
   if (open.size === 0) return;
-  const groupId = `tandem-reprocess-${randomUUID()}`;
-  await withAdmin(kafka, { what: 'read a part again', topic }, async (admin) => {
+  const groupId = `tandem-read-${randomUUID()}`;
+  await withAdmin(kafka, { what: 'read a part of it', topic }, async (admin) => {
     await readOpen(kafka, { topic, groupId, open }, visit);
     await admin.deleteGroups([groupId]).catch(() => undefined); // it goes by itself after a week
   });
@@ -41,7 +44,7 @@ type Reading = {
   readonly topic: string;
   readonly groupId: string;
   /** By partition: what is still to be read. */
-  readonly open: Map<number, OffsetRange>;
+  readonly open: Map<number, Range>;
 };
 
 async function readOpen(
@@ -59,8 +62,8 @@ async function readOpen(
     readUncommitted: true, // the ends count what a transaction has not committed too
     retry: { restartOnFailure: async () => false },
   });
-  await consumer.connect();
   try {
+    await consumer.connect();
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
     await new Promise<void>((resolve, reject) => {
       const { CRASH, GROUP_JOIN, END_BATCH_PROCESS } = consumer.events;
@@ -69,7 +72,8 @@ async function readOpen(
         for (const partition of payload.memberAssignment[topic] ?? []) {
           const range = open.get(partition);
           if (range === undefined) consumer.pause([{ topic, partitions: [partition] }]);
-          else consumer.seek({ topic, partition, offset: String(range.from) });
+          else if (range.from !== null)
+            consumer.seek({ topic, partition, offset: String(range.from) });
         }
       });
       consumer.on(END_BATCH_PROCESS, ({ payload: { partition, lastOffset } }) => {
@@ -90,7 +94,7 @@ async function readOpen(
 /** What of a fetch is of the range. One that was under way before the seek may be from elsewhere. */
 async function readBatch(
   payload: EachBatchPayload,
-  open: Map<number, OffsetRange>,
+  open: Map<number, Range>,
   visit: (messages: readonly RawMessage[]) => Promise<void>,
 ): Promise<void> {
   const { batch } = payload;
@@ -98,13 +102,15 @@ async function readBatch(
   const range = open.get(partition);
   if (range === undefined) return;
   const { fetchedOffset } = batch as typeof batch & { readonly fetchedOffset: string };
-  if (BigInt(fetchedOffset) > range.from) {
-    const place = { topic, partition, expected: range.from, first: BigInt(fetchedOffset) };
-    throw new TandemError('LOG_EXPIRED', place);
+  const first = BigInt(fetchedOffset);
+  const { to } = range;
+  const expected = range.from ?? first;
+  if (first > expected) {
+    throw new TandemError('LOG_EXPIRED', { topic, partition, expected, first });
   }
   const mine = batch.messages.filter(({ offset }) => {
     const at = BigInt(offset);
-    return at >= range.from && at < range.to;
+    return at >= expected && at < to;
   });
   for (let i = 0; i < mine.length; i += PORTION) {
     const portion = mine.slice(i, i + PORTION);
@@ -112,6 +118,5 @@ async function readBatch(
     await payload.heartbeat();
   }
   const end = BigInt(batch.lastOffset()) + 1n;
-  if (end > range.from)
-    open.set(partition, { from: end < range.to ? end : range.to, to: range.to });
+  if (end > expected) open.set(partition, { from: end < to ? end : to, to });
 }

@@ -41,7 +41,7 @@ test('a part of the log read again heals what is missing, derives what it touche
   await log.expectAgreement();
   expect(child.events('kafka.assigned')).toHaveLength(1);
   const { groups } = await log.admin.listGroups();
-  expect(groups.filter(({ groupId }) => groupId.startsWith('tandem-reprocess'))).toEqual([]);
+  expect(groups.filter(({ groupId }) => groupId.startsWith('tandem-read-'))).toEqual([]);
   expect(await child.stop()).toBe(0);
 }, 60_000);
 
