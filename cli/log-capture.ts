@@ -1,8 +1,9 @@
 import type { LogSight } from '../connectors/kafka/log-sight.ts';
 import type { LogPositions } from '../connectors/kafka/log-position.ts';
+import type { OpenLog } from '../connectors/kafka/open-log.ts';
 import type { StoredPosition } from '../consumers/position.ts';
 import type { MirrorTable } from '../core/mirror-table.ts';
-import type { ChangeSource, Clock, Heartbeat, Observer } from '../core/ports.ts';
+import type { Clock, Heartbeat, Observer } from '../core/ports.ts';
 import type { Lsn } from '../core/version.ts';
 
 /** Brings the stream where it does not come from the slot: from a log that is written from it. */
@@ -13,7 +14,7 @@ export type LogCapture = {
    * @throws TandemError `KAFKA_UNREACHABLE`, `KAFKA_REFUSED`, and where the log is not the one that
    *   the target was fed from
    */
-  open(options: LogSessionOptions): Promise<LogSession>;
+  open(options: LogSessionOptions): Promise<OpenLog>;
 
   /** What the log holds of these topics now. */
   look(topics: readonly string[]): Promise<LogSight>;
@@ -29,12 +30,4 @@ export type LogSessionOptions = {
   readonly sawHeartbeat: (heartbeat: Heartbeat) => void;
   readonly observer: Observer;
   readonly clock: Clock;
-};
-
-export type LogSession = {
-  readonly source: ChangeSource;
-  readonly clusterId: string;
-  /** By `topic/partition`, of all topics of the stream: the offset behind the last message. */
-  readonly ends: () => Promise<ReadonlyMap<string, bigint>>;
-  readonly close: () => Promise<void>;
 };
