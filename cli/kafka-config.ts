@@ -124,16 +124,28 @@ function place(
 }
 
 function tlsOf(settings: Settings, workFolder: string, problems: Problem[]): KafkaAccess['tls'] {
-  const { KAFKA_SSL: isOn, KAFKA_SSL_CA: file } = settings;
-  if (file === undefined) return isOn ? { ca: null } : null;
-  try {
-    return { ca: readFileSync(resolve(workFolder, file), 'utf8') };
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    const problem = `the file cannot be read (${code})`;
-    problems.push({ setting: 'KAFKA_SSL_CA', from: file, problem });
-    return null;
+  const read = (name: 'KAFKA_SSL_CA' | 'KAFKA_SSL_CERT' | 'KAFKA_SSL_KEY') => {
+    const file = settings[name];
+    if (file === undefined) return null;
+    try {
+      return readFileSync(resolve(workFolder, file), 'utf8');
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+      problems.push({ setting: name, from: file, problem: `the file cannot be read (${code})` });
+      return null;
+    }
+  };
+  const [isCertified, hasKey] = [settings.KAFKA_SSL_CERT, settings.KAFKA_SSL_KEY].map(Boolean);
+  if (isCertified !== hasKey) {
+    problems.push(lacking('KAFKA_SSL_CERT, KAFKA_SSL_KEY', 'are given together'));
   }
+  const [ca, certificate, key] = [
+    read('KAFKA_SSL_CA'),
+    read('KAFKA_SSL_CERT'),
+    read('KAFKA_SSL_KEY'),
+  ];
+  const client = certificate === null || key === null ? null : { certificate, key };
+  return settings.KAFKA_SSL || ca !== null || client !== null ? { ca, client } : null;
 }
 
 function saslOf(settings: Settings, problems: Problem[]): KafkaAccess['sasl'] {

@@ -89,6 +89,18 @@ export const KAFKA_SETTINGS = {
     example: './kafka-ca.crt',
     value: 'file',
   }),
+  KAFKA_SSL_CERT: optional(words, {
+    group: KAFKA,
+    help: 'File with our certificate (PEM), where the brokers ask for one; with KAFKA_SSL_KEY.',
+    example: './kafka-tandem.crt',
+    value: 'file',
+  }),
+  KAFKA_SSL_KEY: optional(words, {
+    group: KAFKA,
+    help: 'File with its private key (PEM).',
+    example: './kafka-tandem.key',
+    value: 'file',
+  }),
   KAFKA_SASL_MECHANISM: optional(oneOf(['plain', 'scram-sha-256', 'scram-sha-512']), {
     group: KAFKA,
     help: 'How to log in to the brokers: plain, scram-sha-256 or scram-sha-512. If not given: not at all.',

@@ -25,7 +25,7 @@ export const ERROR_POLICY = {
   },
   TLS_REFUSED: {
     retry: 'manual',
-    hint: 'Check the TLS mode and the CA file of the connection named here.',
+    hint: 'Check the TLS mode, the CA file and the certificate of the connection named here.',
   },
   POOLED_CONNECTION: {
     retry: 'manual',

@@ -5,12 +5,20 @@ import { registerCodecs } from './codecs.ts';
 export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 export type SaslMechanism = (typeof SASL_MECHANISMS)[number];
 
+/** All in PEM. */
+export type KafkaTls = {
+  /** The authorities to trust; null: those that Node brings. */
+  readonly ca: string | null;
+  /** What we show to brokers that ask who we are; null: nothing. */
+  readonly client: { readonly certificate: string; readonly key: string } | null;
+};
+
 /** How a Kafka cluster is reached. */
 export type KafkaAccess = {
   /** `host:port` of some of the brokers; the cluster tells about the others. */
   readonly brokers: readonly string[];
-  /** Null: no TLS. `ca`: PEM of the authorities to trust; null: those that Node brings. */
-  readonly tls: { readonly ca: string | null } | null;
+  /** Null: no TLS. */
+  readonly tls: KafkaTls | null;
   /** Null: the cluster asks nobody who they are. */
   readonly sasl: {
     readonly mechanism: SaslMechanism;
@@ -40,7 +48,7 @@ export function kafkaClient(access: KafkaAccess, observer: Observer): Kafka {
   return new Kafka({
     clientId: access.clientId ?? 'tandem',
     brokers: [...brokers],
-    ...(tls === null ? {} : { ssl: tls.ca === null ? true : { ca: tls.ca } }),
+    ...(tls === null ? {} : { ssl: secureContext(tls) }),
     ...(sasl === null ? {} : { sasl: sasl as SASLOptions }),
     connectionTimeout: 5_000,
     authenticationTimeout: 10_000,
@@ -50,6 +58,13 @@ export function kafkaClient(access: KafkaAccess, observer: Observer): Kafka {
     logLevel: logLevel.INFO,
     logCreator: () => (entry) => logToObserver(entry, observer),
   });
+}
+
+function secureContext({ ca, client }: KafkaTls) {
+  return {
+    ...(ca === null ? {} : { ca }),
+    ...(client === null ? {} : { cert: client.certificate, key: client.key }),
+  };
 }
 
 /** Only what was said and by which part: the rest may hold addresses of others and stack traces. */

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { checkConnection } from '../../cli/check/connection-check.ts';
 import { startPostgres } from '../../demo/servers/postgres.ts';
 import { freshDatabase, freshPair, testServerUrl } from '../harness/database.ts';
-import { selfSigned } from './cli-certificate.ts';
+import { selfSigned } from '../harness/self-signed.ts';
 import { smallWorkplace, urlWith } from './cli-small-mapping.ts';
 
 test.each<[string, (url: URL) => void, string, RegExp, RegExp]>([

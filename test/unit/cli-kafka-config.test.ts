@@ -62,8 +62,15 @@ test('without brokers there is no Kafka; with them, everything else has a defaul
 
 test('TLS and login of the brokers are those of the settings', () => {
   writeFileSync(join(folder, 'ca.crt'), 'a certificate');
-  expect(kafkaOf({ KAFKA_SSL: 'yes' }).access.tls).toEqual({ ca: null });
-  expect(kafkaOf({ KAFKA_SSL_CA: 'ca.crt' }).access.tls).toEqual({ ca: 'a certificate' });
+  writeFileSync(join(folder, 'our.key'), 'a key');
+  const client = { KAFKA_SSL_CERT: 'ca.crt', KAFKA_SSL_KEY: 'our.key' };
+  expect(kafkaOf({ KAFKA_SSL: 'yes' }).access.tls).toEqual({ ca: null, client: null });
+  expect(kafkaOf({ KAFKA_SSL_CA: 'ca.crt' }).access.tls).toEqual({
+    ...{ ca: 'a certificate', client: null },
+  });
+  expect(kafkaOf(client).access.tls).toEqual({
+    ...{ ca: null, client: { certificate: 'a certificate', key: 'a key' } },
+  });
   const login = { KAFKA_USERNAME: 'ann', KAFKA_PASSWORD: ' p ', KAFKA_SASL_MECHANISM: 'PLAIN' };
   expect(kafkaOf(login).access.sasl).toEqual({
     ...{ mechanism: 'plain', username: 'ann', password: ' p ' },
@@ -91,6 +98,7 @@ test.each<[Given, RegExp]>([
   [{ ...BROKERS, KAFKA_FORMAT: 'avro' }, /^SCHEMA_REGISTRY_URL is needed for KAFKA_FORMAT=avro/],
   [{ ...BROKERS, KAFKA_FORMAT: 'xml' }, /must be one of json, avro/],
   [{ ...BROKERS, KAFKA_USERNAME: 'ann' }, /KAFKA_PASSWORD are given together/],
+  [{ ...BROKERS, KAFKA_SSL_CERT: 'ca.crt' }, /KAFKA_SSL_KEY are given together/],
   [{ ...BROKERS, KAFKA_SSL_CA: 'gone.crt' }, /^KAFKA_SSL_CA the file cannot be read \(ENOENT\)/],
   [{ ...BROKERS, KAFKA_TOPIC_PREFIX: 'a b' }, /^KAFKA_TOPIC_PREFIX "a b" must consist of letters/],
   [{ ...BROKERS, CONNECT_URL: 'c:8083' }, /^CONNECT_URL "c:8083" must be an http or https URL/],

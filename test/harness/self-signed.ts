@@ -18,11 +18,17 @@ const ECDSA_SHA256 = sequence(oid('2a8648ce3d040302'));
 const COMMON_NAME = oid('550403');
 const SUBJECT_ALT_NAME = oid('551d11');
 
-/** A self-signed certificate for the DNS name `localhost`, and its key, in PEM. */
-export function selfSigned(): { readonly certificate: string; readonly key: string } {
+export type Certificate = { readonly certificate: string; readonly key: string };
+
+/** What `subjectAltName` says: a DNS name, or an IPv4 address. */
+const LOCALHOST = der(0x82, Buffer.from('localhost'));
+export const LOOPBACK = der(0x87, Buffer.from([127, 0, 0, 1]));
+
+/** A self-signed certificate for the DNS name `localhost` and what else is given, and its key, in PEM. */
+export function selfSigned(...alsoFor: readonly Buffer[]): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const name = sequence(set(sequence(COMMON_NAME, der(0x0c, Buffer.from('localhost')))));
-  const altName = der(0x04, sequence(der(0x82, Buffer.from('localhost'))));
+  const altName = der(0x04, sequence(LOCALHOST, ...alsoFor));
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.from([1])),
