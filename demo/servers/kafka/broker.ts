@@ -7,13 +7,17 @@ import { requireJava } from './java.ts';
 import { logArgument, SMALL_JVM, writeProperties, type Settings } from './jvm-files.ts';
 import { startJvm, type JvmServer, type Place } from './jvm-server.ts';
 
-/** A Kafka broker of our own: one node, which is its own controller. */
+/** A Kafka broker of our own: one node, which is its own controller, or one that has joined it. */
 export type Broker = JvmServer & {
   /** `host:port`, for `bootstrap.servers`. */
   readonly bootstrap: string;
+  /** `host:port` of the cluster's controller. */
+  readonly controller: string;
 };
 
 export type BrokerOptions = {
+  /** The broker whose cluster it is part of. Default: a cluster of its own. */
+  readonly joins?: Pick<Broker, 'controller'>;
   /** On top of ours. */
   readonly settings?: Settings;
   /** Arguments of java, after ours: `-Xmx2g`, for example. */
@@ -31,14 +35,37 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     isReady: async (log) => log.includes('Kafka Server started'),
     async prepare({ folder, ports }) {
       const data = join(folder, `data-${ports.join('-')}`);
-      const settings = { ...brokerSettings(ports, data), ...options.settings };
+      const { joins } = options;
+      const settings = {
+        ...brokerSettings(ports, data),
+        ...(joins === undefined ? {} : secondOf(joins, ports)),
+        ...options.settings,
+      };
       const file = await writeProperties(join(folder, 'broker.properties'), settings);
-      if (!existsSync(join(data, 'meta.properties'))) await format(classPath, file);
+      if (!existsSync(join(data, 'meta.properties'))) {
+        await format(classPath, file, joins === undefined ? '--standalone' : null);
+      }
       const java = ['-Xms64m', '-Xmx512m', ...SMALL_JVM, ...(options.jvm ?? [])];
       return [...java, await logArgument(folder), '-cp', classPath, 'kafka.Kafka', file];
     },
   });
-  return Object.assign(server, { bootstrap: `127.0.0.1:${server.ports[0]}` });
+  const [port, controllerPort] = server.ports;
+  return Object.assign(server, {
+    bootstrap: `127.0.0.1:${port}`,
+    controller: options.joins?.controller ?? `127.0.0.1:${controllerPort}`,
+  });
+}
+
+/** What a second node is told otherwise: it holds messages, and the first one decides. */
+function secondOf({ controller }: Pick<Broker, 'controller'>, [port]: Place['ports']): Settings {
+  const listener = `PLAINTEXT://127.0.0.1:${port}`;
+  return {
+    'process.roles': 'broker',
+    'node.id': '2',
+    'controller.quorum.bootstrap.servers': controller,
+    listeners: listener,
+    'advertised.listeners': listener,
+  };
 }
 
 /** What our broker is told; docker-compose.yml says the same where it matters. */
@@ -73,8 +100,9 @@ export function brokerSettings([port, controllerPort]: Place['ports'], data: str
   };
 }
 
-/** Writes the identity of a new cluster into its empty data folder. */
-async function format(classPath: string, file: string): Promise<void> {
-  const tool = ['kafka.tools.StorageTool', 'format', '--standalone', '-t', CLUSTER_ID, '-c', file];
+/** Writes the cluster's identity into an empty data folder. */
+async function format(classPath: string, file: string, how: '--standalone' | null): Promise<void> {
+  const tool = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', file];
+  if (how !== null) tool.push(how);
   await promisify(execFile)(requireJava(), [...SMALL_JVM, '-cp', classPath, ...tool]);
 }
