@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { freshPair } from '../harness/database.ts';
+import { urlWith } from '../integration/cli-small-mapping.ts';
 import { TandemProcess } from '../harness/tandem-process.ts';
 import { readTopic } from '../harness/topic.ts';
 import { waitFor } from '../harness/wait-for.ts';
@@ -30,6 +31,34 @@ test('a connector that is deployed puts changes into the topics as JSON, and aga
   const again = await work.run('connector', 'deploy');
   expect(again).toMatchObject({ code: 0, err: '' });
   expect(again.out).toMatch(/topics +there .*\nconnector +there /);
+});
+
+test('a role that may replicate and read the mapped columns suffices for Debezium and for us', async () => {
+  await using pair = await freshPair();
+  const { source } = pair;
+  using work = await bench.workplace(pair);
+  expect(await work.run('setup')).toMatchObject({ code: 0 });
+  const role = `reader_${source.name}`;
+  await source.query(`create role ${role} login replication password 'its secret'`);
+  try {
+    await source.query(`revoke all on schema public from public;
+      grant usage on schema public to ${role};
+      grant select (id, name) on office to ${role};
+      grant select (id, office_id, name, height) on patient to ${role}`);
+    work.environment['SOURCE_URL'] = urlWith(source.connectionString, (url) => {
+      url.username = role;
+      url.password = 'its secret';
+    });
+    const deployed = await work.run('connector', 'deploy');
+    expect(deployed).toMatchObject({ code: 0, err: '' });
+    await source.query(`insert into office values (1, 'é', 'a secret')`);
+    const [message] = await bench.messages(work, 'public.office', 1);
+    expect(message?.value).toMatchObject({ op: 'c', after: { id: 1, name: 'é' } });
+    expect(await work.run('connector', 'status')).toMatchObject({ code: 0, err: '' });
+    expect(await work.run('connector', 'delete')).toMatchObject({ code: 0, err: '' });
+  } finally {
+    await source.query(`drop owned by ${role}; drop role ${role}`);
+  }
 });
 
 test('with Avro, the same change carries the id of a schema that the registry knows', async () => {
