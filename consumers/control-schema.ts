@@ -90,6 +90,8 @@ const TABLES: readonly string[] = [
     updated_at timestamptz not null default now(),
     primary key (stream, topic, "partition")
   )`,
+  addColumns('topic_position', { seen_end: 'bigint' }),
+  `comment on column tandem.topic_position.seen_end is 'the partition has reached as far as this once: a topic that was made anew ends before it'`,
   `comment on table tandem.topic_position is 'by partition: the first message that is not here yet; advances in the transaction that brings the rows'`,
   `comment on column tandem.topic_position.last_timestamp is 'of the message before, in ms since the epoch: a topic that was made anew has another one there'`,
   `create table if not exists tandem.dead_letter (

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { LogPositions, StoredPositions } from '../connectors/kafka/log-position.ts';
+import type { LogPositions, SeenEnd, StoredPositions } from '../connectors/kafka/log-position.ts';
 import { partitionName } from '../connectors/kafka/log-position.ts';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import { execute, textRows, withClient, type Database } from '../connectors/postgres/connection.ts';
@@ -7,7 +7,10 @@ import { TandemError } from '../core/errors.ts';
 
 /** Where the target stands in each partition, read anew each time: others move partitions too. */
 export function positionsOf(target: Database, stream: string): LogPositions {
-  return { read: () => withClient(target, 'positions', (client) => readPositions(client, stream)) };
+  return {
+    read: () => withClient(target, 'positions', (client) => readPositions(client, stream)),
+    saw: (ends) => withClient(target, 'positions', (client) => noteEnds(client, stream, ends)),
+  };
 }
 
 export async function readPositions(
@@ -22,18 +25,48 @@ export async function readPositions(
   if (cluster === undefined) throw new TandemError('NOT_SET_UP', { stream });
   const rows = await textRows(
     client,
-    `select topic, "partition", next_offset, last_timestamp from tandem.topic_position where stream = $1`,
+    `select topic, "partition", next_offset, last_timestamp, seen_end
+     from tandem.topic_position where stream = $1`,
     [stream],
   );
   return {
     clusterId: cluster[0] ?? null,
     partitions: new Map(
-      rows.map(([topic, partition, next, timestamp]) => [
+      rows.map(([topic, partition, next, timestamp, seenEnd]) => [
         partitionName(topic ?? '', Number(partition)),
-        { next: BigInt(next ?? 0), timestampMs: timestamp == null ? null : Number(timestamp) },
+        {
+          next: BigInt(next ?? 0),
+          timestampMs: timestamp == null ? null : Number(timestamp),
+          ...(seenEnd == null ? {} : { seenEnd: BigInt(seenEnd) }),
+        },
       ]),
     ),
   };
+}
+
+/** A partition of which nothing was known stands at its beginning from now on. */
+export async function noteEnds(
+  client: pg.ClientBase,
+  stream: string,
+  ends: readonly SeenEnd[],
+): Promise<void> {
+  const array = (value: (seen: SeenEnd) => number | bigint | string) =>
+    arrayLiteral(ends.map((seen) => value(seen).toString()));
+  await execute(
+    client,
+    `insert into tandem.topic_position as known (stream, topic, "partition", next_offset, seen_end)
+     select $1, topic, "partition", 0, seen_end
+     from unnest($2::text[], $3::integer[], $4::bigint[]) as seen (topic, "partition", seen_end)
+     order by topic collate "C", "partition"
+     on conflict (stream, topic, "partition") do update
+       set seen_end = greatest(known.seen_end, excluded.seen_end)`,
+    [
+      stream,
+      array(({ topic }) => topic),
+      array(({ partition }) => partition),
+      array(({ end }) => end),
+    ],
+  );
 }
 
 /** Remembers whose offsets the positions are, the first time. */

@@ -12,8 +12,14 @@ import type { Observer } from '../../core/ports.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { judgeCluster, judgeLog } from './judge-log.ts';
 import { kafkaError } from './kafka-error.ts';
-import { readClusterId, readLogEnds, requireTopics } from './log-ends.ts';
-import { partitionName, type LogPosition, type LogPositions } from './log-position.ts';
+import { readClusterId, readLogEnds, requireTopics, type LogEnds } from './log-ends.ts';
+import {
+  partitionName,
+  type LogPosition,
+  type LogPositions,
+  type SeenEnd,
+  type StoredPartition,
+} from './log-position.ts';
 import { PartitionQueue } from './partition-queue.ts';
 import { takeMessages, type Taken } from './take-messages.ts';
 
@@ -225,20 +231,25 @@ export class GroupReader {
       ]);
       if (placing !== this.#placing) return;
       judgeCluster(stored.clusterId, cluster);
+      const seen: SeenEnd[] = [];
       for (const queue of queues) {
         const known = stored.partitions.get(queue.name);
         if (!queue.isPlaced) queue.begin(known ?? { next: 0n, timestampMs: null });
         const { topic, partition, name } = queue;
         const { next } = queue.end;
         const isKnown = known !== undefined || next > 0n;
+        const seenEnd = known?.seenEnd ?? 0n;
         const verdict = judgeLog(
-          { topic, partition, next, isKnown, mayBeginLate: mayBeginLate(topic) },
+          { topic, partition, next, isKnown, seenEnd, mayBeginLate: mayBeginLate(topic) },
           ends.get(name),
         );
+        seen.push(...newlySeen(queue, known, ends.get(name)));
         queue.isUnproven ||= verdict === 'unproven';
         const offset = queue.place(ends.get(name)?.low ?? 0n).toString();
         this.#consumer.seek({ topic, partition, offset });
       }
+      if (seen.length > 0) await positions.saw(seen);
+      if (placing !== this.#placing) return;
       this.#isPlacing = false;
       this.bell.ring(); // a place that was found may be worth noting
       this.#steerFlow();
@@ -322,6 +333,20 @@ export class GroupReader {
     this.failure ??= kafkaError(error, what);
     this.bell.ring();
   }
+}
+
+/**
+ * What is to be remembered of a partition: that a topic was deleted and made anew would not be seen
+ * otherwise as long as nothing was read of it. One whose beginning has gone is known by its messages.
+ */
+function newlySeen(
+  { topic, partition }: PartitionQueue,
+  known: StoredPartition | undefined,
+  ends: LogEnds | undefined,
+): readonly SeenEnd[] {
+  if (ends === undefined || (known === undefined && ends.low > 0n)) return [];
+  const isNew = known === undefined || ends.high > (known.seenEnd ?? known.next);
+  return isNew ? [{ topic, partition, end: ends.high }] : [];
 }
 
 /** kafkajs knows where it fetched from, its types do not. */

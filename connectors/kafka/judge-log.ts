@@ -6,8 +6,10 @@ export type Expected = {
   readonly topic: string;
   readonly partition: number;
   readonly next: bigint;
-  /** False: the target has never had anything of it. */
+  /** False: the target has never seen it. */
   readonly isKnown: boolean;
+  /** How far it has reached once. */
+  readonly seenEnd: bigint;
   /** Nothing is lost where the log is empty: the table joins the stream later, or it has no table. */
   readonly mayBeginLate: boolean;
 };
@@ -20,15 +22,18 @@ export type Expected = {
  *   first that is left will tell
  */
 export function judgeLog(expected: Expected, ends: LogEnds | undefined): 'sound' | 'unproven' {
-  const { topic, partition, next, isKnown, mayBeginLate } = expected;
+  const { topic, partition, next, isKnown, seenEnd, mayBeginLate } = expected;
   const place = { topic, partition, expected: next };
   if (ends === undefined) {
     // A partition that is new; the metadata of one of two questions came before it.
-    if (next === 0n)
+    if (next === 0n && seenEnd === 0n)
       throw new TandemError('KAFKA_UNREACHABLE', { ...place, reason: 'new partition' });
     throw new TandemError('LOG_RECREATED', { ...place, reason: 'the partition has gone' });
   }
   if (ends.high < next) throw new TandemError('LOG_RECREATED', { ...place, end: ends.high });
+  if (ends.high < seenEnd) {
+    throw new TandemError('LOG_RECREATED', { ...place, end: ends.high, endedAt: seenEnd });
+  }
   if (ends.low <= next) return 'sound';
   const isEmpty = ends.low === ends.high;
   if (!isKnown && isEmpty && mayBeginLate) return 'sound';

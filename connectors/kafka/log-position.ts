@@ -23,11 +23,25 @@ export type StoredPositions = {
   /** By `topic/partition`. */
   readonly partitions: ReadonlyMap<string, StoredPartition>;
 };
-export type StoredPartition = { readonly next: bigint; readonly timestampMs: number | null };
+export type StoredPartition = {
+  readonly next: bigint;
+  readonly timestampMs: number | null;
+  /** The partition has reached as far as this once, so it never ends before it. Default: not known. */
+  readonly seenEnd?: bigint;
+};
+
+/** How far a partition reaches, seen before anything of it was read. */
+export type SeenEnd = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly end: bigint;
+};
 
 /** Reads where the target stands, which is where this source goes on. */
 export interface LogPositions {
   read(): Promise<StoredPositions>;
+  /** Remembers how far these reach; of those that the target knows nothing of yet, that they are there. */
+  saw(ends: readonly SeenEnd[]): Promise<void>;
 }
 
 /** The name of a partition wherever one is looked up. */

@@ -35,12 +35,11 @@ export function lostTopics(
 ): ReadonlySet<string> {
   if (!isSound(() => judgeCluster(stored.clusterId, sight.clusterId))) return new Set(topics);
   const lost = new Set<string>();
-  for (const [name, { next }] of stored.partitions) {
+  for (const [name, { next, seenEnd = 0n }] of stored.partitions) {
     const { topic, partition } = partitionOf(name);
     if (!topics.includes(topic)) continue;
-    const expected = { topic, partition, next, isKnown: true, mayBeginLate: false };
-    const isLost = next > 0n && !isSound(() => judgeLog(expected, sight.ends.get(name)));
-    if (isLost) lost.add(topic);
+    const expected = { topic, partition, next, seenEnd, isKnown: true, mayBeginLate: false };
+    if (!isSound(() => judgeLog(expected, sight.ends.get(name)))) lost.add(topic);
   }
   return lost;
 }

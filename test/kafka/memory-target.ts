@@ -4,6 +4,7 @@ import {
   parseLogPosition,
   partitionName,
   type LogPositions,
+  type SeenEnd,
   type StoredPartition,
   type StoredPositions,
 } from '../../connectors/kafka/log-position.ts';
@@ -26,6 +27,14 @@ export class MemoryTarget implements LogPositions {
     return { clusterId: this.clusterId, partitions: new Map(this.partitions) };
   }
 
+  async saw(ends: readonly SeenEnd[]): Promise<void> {
+    for (const { topic, partition, end } of ends) {
+      const name = partitionName(topic, partition);
+      const known = this.partitions.get(name) ?? { next: 0n, timestampMs: null };
+      this.partitions.set(name, { ...known, seenEnd: end });
+    }
+  }
+
   apply(batch: Batch): void {
     const steps = parseLogPosition(batch.position);
     for (const { topic, partition, from } of steps) {
@@ -35,7 +44,8 @@ export class MemoryTarget implements LogPositions {
       throw new TandemError('PARTITION_TAKEN', { topic, partition, from, next });
     }
     for (const { topic, partition, to, timestampMs } of steps) {
-      this.partitions.set(partitionName(topic, partition), { next: to, timestampMs });
+      const name = partitionName(topic, partition);
+      this.partitions.set(name, { ...this.partitions.get(name), next: to, timestampMs });
     }
     this.batches.push(batch);
     for (const event of batch.events) {

@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
+import { TandemError } from '../../core/errors.ts';
 import { sharedServer } from '../harness/kafka-stack.ts';
 import { waitFor } from '../harness/wait-for.ts';
 import { notes, TestLog, type SourceOptions } from './log-bench.ts';
@@ -155,6 +156,23 @@ test('and when it has as many messages and more, by the time of the last one', a
     details: { topic: log.topic, partition: 0, changed: 9n },
   });
   expect(target.ids).toHaveLength(10);
+});
+
+test('and before a message of it was read, by how far it had reached', async () => {
+  await using log = await TestLog.open(bootstrap, 1);
+  const target = new MemoryTarget();
+  await log.write(notes(1, 20));
+  const before = () => Promise.reject(new TandemError('TARGET_FAILED', { reason: 'not yet' }));
+  const held = consumer(log.source(target), target, { before });
+  await expect(held.ended).rejects.toMatchObject({ code: 'TARGET_FAILED' });
+  expect(target.partitions.get(`${log.topic}/0`)).toMatchObject({ next: 0n, seenEnd: 20n });
+  await recreate(log);
+  await log.write(notes(101, 19));
+  expect(await failure(log, target)).toMatchObject({
+    code: 'LOG_RECREATED',
+    details: { topic: log.topic, partition: 0, end: 19n, endedAt: 20n },
+  });
+  expect(target.ids).toEqual([]);
 });
 
 test('another cluster is told by its name', async () => {

@@ -55,7 +55,7 @@ test.each([
 ] as const)('the log is judged: %s', (_, next, isKnown, ends, verdict) => {
   let found: string;
   try {
-    found = judgeLog({ ...place, next, isKnown, mayBeginLate: false }, ends);
+    found = judgeLog({ ...place, next, isKnown, seenEnd: 0n, mayBeginLate: false }, ends);
   } catch (error) {
     found = (error as TandemError).code;
   }
@@ -63,9 +63,17 @@ test.each([
 });
 
 test('an empty log of a table that joins the stream later has lost nothing', () => {
-  const late = { ...place, next: 0n, isKnown: false, mayBeginLate: true };
+  const late = { ...place, next: 0n, isKnown: false, seenEnd: 0n, mayBeginLate: true };
   expect(judgeLog(late, { low: 5n, high: 5n })).toBe('sound');
   expect(judgeLog(late, { low: 5n, high: 6n })).toBe('unproven');
+});
+
+test('a partition of which nothing was read does not end before where it was seen to end', () => {
+  const unread = { ...place, next: 0n, isKnown: true, seenEnd: 9n, mayBeginLate: false };
+  expect(judgeLog(unread, { low: 0n, high: 9n })).toBe('sound');
+  expect(() => judgeLog(unread, { low: 0n, high: 8n })).toThrow(/LOG_RECREATED.* end=8 endedAt=9/);
+  expect(() => judgeLog(unread, { low: 5n, high: 9n })).toThrow(/LOG_EXPIRED/);
+  expect(() => judgeLog(unread, undefined)).toThrow(/LOG_RECREATED/);
 });
 
 test('the cluster is judged by its id, once the target knows it', () => {
