@@ -1,3 +1,4 @@
+import type { OpenLog } from '../connectors/kafka/open-log.ts';
 import { PostgresSourceReader } from '../connectors/postgres/barrier.ts';
 import { openClient, statementError, withClient } from '../connectors/postgres/connection.ts';
 import { runHeartbeat } from '../connectors/postgres/heartbeat.ts';
@@ -12,6 +13,7 @@ import { LogProgress } from '../consumers/log-progress.ts';
 import {
   joinLog,
   readCursor,
+  readPosition,
   readUntil,
   takeOver,
   type StoredPosition,
@@ -28,6 +30,8 @@ import type { Lsn } from '../core/version.ts';
 import type { Mender } from '../proof/mirror/repair-table.ts';
 import { Beside } from './beside.ts';
 import type { Config } from './config.ts';
+import { beginLog } from './begin-log.ts';
+import { finishLogLoad, readToEnd } from './load-from-log.ts';
 import type { LogCapture } from './log-capture.ts';
 import { withinMemory } from './memory-guard.ts';
 import { MappingWatch } from './mapping-watch.ts';
@@ -182,6 +186,9 @@ export class Engine {
       // Also where all goes in bulk: whoever derives has noted its mapping before.
       const cursor = this.#context.log === undefined ? takeOver : joinLog;
       await (await this.#applier(cursor)).close();
+      if (tables.length > 0 && config.kafka?.backfillFrom === 'log') {
+        if (!(await this.#loadFromLog(whole))) return;
+      }
       await backfill({
         source: config.source,
         target: config.target,
@@ -199,6 +206,51 @@ export class Engine {
     };
     const { target, stream } = config;
     await withinMemory(config.memoryLimitBytes, () => alone({ target, stream, signal, work }));
+  }
+
+  /**
+   * The first stage of the backfill, where the log is what is loaded from: all that it holds by now,
+   * into the mirror alone.
+   *
+   * @returns false: a table was set aside meanwhile, and the engine is to be opened anew
+   */
+  async #loadFromLog(signal: AbortSignal): Promise<boolean> {
+    const { config, mapping, log } = this.#context;
+    const { target, stream } = config;
+    if (log === undefined) {
+      const problem = 'the tables are loaded from the log by: tandem run --from kafka';
+      throw new TandemError('CONFIG_INVALID', { setting: 'BACKFILL_FROM=log', problem });
+    }
+    const tables = [...this.#model.mirror.values()];
+    await beginLog({ config, log, tables });
+    const stored = await withClient(target, 'position', (client) => readPosition(client, stream));
+    if (stored === null) throw new TandemError('NOT_SET_UP', { stream });
+    const everybody = new Set(mapping.entities.map(({ name }) => name));
+    const model = buildModel(mapping, this.#settled.tables, this.#model.targets, everybody);
+    const found = { ...this.#found, stored };
+    const loading = new Engine(this.#context, model, this.#settled, found);
+    try {
+      await loading.#readLog(log, signal);
+    } catch (error) {
+      if (signal.aborted || !(await setTableAside(this.#context, this.#settled, error)))
+        throw error;
+      return false;
+    }
+    await finishLogLoad(target, stream, tables);
+    return true;
+  }
+
+  async #readLog(log: LogCapture, signal: AbortSignal): Promise<void> {
+    const { config, observer, clock, watch = (source: ChangeSource) => source } = this.#context;
+    const { target, stream } = config;
+    const { session, ends } = await this.#logSession(log, watch, true);
+    const limits = { ...this.#batchLimits, signal, clock, observer };
+    await readToEnd({ target, stream, session, ends, limits });
+  }
+
+  get #batchLimits(): { readonly maxBytes: number; readonly maxEvents: number } {
+    const { batchMaxBytes, memoryLimitBytes, batchMaxEvents: maxEvents } = this.#context.config;
+    return { maxBytes: Math.min(batchMaxBytes, memoryLimitBytes * BATCH_SHARE), maxEvents };
   }
 
   /**
@@ -254,8 +306,7 @@ export class Engine {
       work = Promise.all([beside.run(whole), follow(whole)]);
       await withinMemory(config.memoryLimitBytes, () =>
         streamSession(session, {
-          maxBytes: Math.min(config.batchMaxBytes, config.memoryLimitBytes * BATCH_SHARE),
-          maxEvents: config.batchMaxEvents,
+          ...this.#batchLimits,
           signal: AbortSignal.any([signal, beside.again]),
           progressed,
           clock,
@@ -322,13 +373,15 @@ export class Engine {
   async #logSession(
     log: LogCapture,
     watch: (source: ChangeSource) => ChangeSource,
-  ): Promise<Opened> {
+    whole = false,
+  ): Promise<Opened & Pick<OpenLog, 'ends'>> {
     const { config, observer, clock } = this.#context;
     const { applier, epoch, close } = await this.#applier(joinLog);
     const { source: from, target, stream, slot } = config;
     const sourceNow = () => this.#sourceNow();
     try {
       const opened = await log.open({
+        whole,
         tables: [...this.#model.mirror.values()],
         joinsAt: this.joinsAt,
         stored: this.position,
@@ -348,7 +401,7 @@ export class Engine {
         noteCluster(client, stream, opened.clusterId),
       );
       const session = { source: watch(source), applier, close: closeAll };
-      return { session, follow: (signal) => progress.run(signal) };
+      return { session, ends, follow: (signal) => progress.run(signal) };
     } catch (error) {
       await close();
       throw error;

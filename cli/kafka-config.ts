@@ -23,6 +23,8 @@ export type KafkaConfig = {
   readonly registry: HttpPlace | null;
   /** Whether rows are read again that a message cannot carry. */
   readonly reread: boolean;
+  /** Where the mirror is loaded from. */
+  readonly backfillFrom: 'source' | 'log';
   /** What becomes of tables whose changes the log has lost. */
   readonly onLogLoss: 'stop' | 'reread';
   /** Null: no Kafka Connect is asked. */
@@ -55,6 +57,9 @@ export function kafkaConfig(
     if (connectUrl !== undefined) {
       problems.push(lacking('KAFKA_BROKERS', 'is needed beside CONNECT_URL'));
     }
+    if (settings.BACKFILL_FROM === 'log') {
+      problems.push(lacking('KAFKA_BROKERS', 'is needed for BACKFILL_FROM=log'));
+    }
     return null;
   }
   if (settings.KAFKA_FORMAT === 'avro' && settings.SCHEMA_REGISTRY_URL === undefined) {
@@ -78,6 +83,7 @@ export function kafkaConfig(
     compression: settings.KAFKA_COMPRESSION,
     registry: place(settings, 'SCHEMA_REGISTRY', problems),
     reread: settings.KAFKA_REREAD,
+    backfillFrom: settings.BACKFILL_FROM,
     onLogLoss: settings.ON_LOG_LOSS,
     connect: connectConfig(settings, problems),
   };

@@ -134,6 +134,13 @@ export const KAFKA_SETTINGS = {
     value: 'bool',
     default: 'true',
   }),
+  BACKFILL_FROM: withDefault(oneOf(['source', 'log']), {
+    group: KAFKA,
+    help: "Where the mirror is loaded from: the source's tables, or the log, where its topics hold a snapshot that Debezium took and all changes since.",
+    example: 'log',
+    value: 'where',
+    default: 'source',
+  }),
   ON_LOG_LOSS: withDefault(oneOf(['stop', 'reread']), {
     group: KAFKA,
     help: 'When a topic has lost messages that the target has not had (they expired, or it was made anew): stop, or reread its table beside the stream. Another cluster than before always stops.',

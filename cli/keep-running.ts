@@ -15,6 +15,8 @@ export async function keepRunning(context: EngineContext, signal: AbortSignal): 
         const { tables, entities } = await engine.remaining();
         if (tables.length + entities.length > 0) {
           await recordRun(config, 'backfill', () => engine.backfill(signal));
+          // What the target remembers of the stream may be another since.
+          continue;
         }
         await recordRun(config, 'stream', () => engine.stream(signal, progressed));
       }

@@ -16,11 +16,21 @@ export type LogCapture = {
    */
   open(options: LogSessionOptions): Promise<OpenLog>;
 
+  /** What the log begins with, and how far it goes, of the topics of these tables. */
+  beginning(tables: readonly MirrorTable[]): Promise<LogBeginning>;
+
   /** What the log holds of these topics now. */
   look(topics: readonly string[]): Promise<LogSight>;
 };
 
+export type LogBeginning = LogSight & {
+  /** Where a snapshot was taken that it begins with: the first, where there are several; null: none. */
+  readonly snapshotAt: Lsn | null;
+};
+
 export type LogSessionOptions = {
+  /** All topics are read, whatever share of them is this process's. Default: its share. */
+  readonly whole?: boolean;
   /** Their changes are taken. */
   readonly tables: readonly MirrorTable[];
   /** By table: changes that were committed before are left out. */

@@ -81,6 +81,10 @@ type Sessions = {
 export async function setUp(options: SetupOptions): Promise<void> {
   const { config, loaded, report } = options;
   const { mapping } = loaded;
+  if (options.slot === 'replace' && config.kafka?.backfillFrom === 'log') {
+    const problem = 'a snapshot in the log belongs to its slot: --new-slot is for source';
+    throw new TandemError('CONFIG_INVALID', { setting: 'BACKFILL_FROM=log', problem });
+  }
   await withSessions(config, async (sessions) => {
     const { source, target, identity } = sessions;
     // Two setups at once would run into each other.

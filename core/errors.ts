@@ -123,6 +123,10 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'The topic, or the cluster, is not the one that the target was fed from. Correct KAFKA_BROKERS if it names another cluster; if it was made anew, run `tandem run --from kafka --reread-log`, which reads the tables again beside the stream.',
   },
+  LOG_NOT_WHOLE: {
+    retry: 'manual',
+    hint: 'The topics do not hold their tables from the beginning (a snapshot of Debezium, and every change since), so BACKFILL_FROM=log cannot load from them. Set BACKFILL_FROM=source, or let the connector take its snapshot anew under another KAFKA_TOPIC_PREFIX.',
+  },
   OFFSET_MISSING: {
     retry: 'manual',
     hint: 'The topic does not hold what was asked for; beside it stands what it holds. Give an offset from `first` on and before `end`, or --from-time; what has expired can only be read from the source: tandem verify --repair.',

@@ -35,8 +35,9 @@ export async function checkKafka(
       .map((column) => ({ ...column, name: `${table.name}.${column.name}` })),
   );
   const names = { slot, publication, prefix: kafka.topics.prefix };
-  const { reread } = kafka;
-  return checkConnector({ ...names, tables, sight, config: deployed, columns, reread });
+  const { reread, backfillFrom } = kafka;
+  const facts = { ...names, tables, sight, config: deployed, columns, reread, backfillFrom };
+  return checkConnector(facts);
 }
 
 /** That Connect does not answer is said once, by the look at the connector. */

@@ -59,6 +59,7 @@ export async function wantedConfig(
     slot: config.slot,
     publication: config.publication,
     prefix: connecting.kafka.topics.prefix,
+    backfillFrom: connecting.kafka.backfillFrom,
     tables,
     secretColumns: secretColumns(mapping),
     hasFragileColumns: connecting.kafka.reread && columns.some(isFragile),

@@ -29,6 +29,8 @@ export type ConnectorFacts = {
   readonly slot: string;
   readonly publication: string;
   readonly prefix: string;
+  /** Who reads the tables as they are at the beginning: Tandem, or the connector. */
+  readonly backfillFrom: 'source' | 'log';
   readonly tables: readonly { readonly schema: string; readonly relation: string }[];
   /** `schema.table.column` of what must not leave the source. */
   readonly secretColumns: readonly string[];
@@ -43,7 +45,7 @@ export const MESSAGE_PREFIXES = 'tandem\\..*';
 
 /**
  * The configuration of Debezium's PostgreSQL connector that loses nothing on the way. Slot and
- * publication are ours, and so is the backfill; topics are made before.
+ * publication are ours, and so is the backfill, unless it comes from the log; topics are made before.
  */
 export function connectorConfig(facts: ConnectorFacts): ConnectorConfig {
   const { slot, publication, prefix, tables, secretColumns, format, maxMessageBytes } = facts;
@@ -56,7 +58,7 @@ export function connectorConfig(facts: ConnectorFacts): ConnectorConfig {
     'slot.drop.on.stop': 'false',
     'publication.name': publication,
     'publication.autocreate.mode': 'disabled',
-    'snapshot.mode': 'no_data',
+    'snapshot.mode': snapshotMode(facts.backfillFrom),
     'topic.prefix': prefix,
     'table.include.list': tables
       .map(({ schema, relation }) => asPattern(`${schema}.${relation}`))
@@ -83,6 +85,10 @@ export function connectorConfig(facts: ConnectorFacts): ConnectorConfig {
     ...formatSettings(format),
   };
 }
+
+/** Whether the connector takes a snapshot, before it follows the changes. */
+export const snapshotMode = (from: 'source' | 'log'): string =>
+  from === 'log' ? 'initial' : 'no_data';
 
 /** Every change arrives: the default leaves out truncates. */
 const COMPLETE = { 'skipped.operations': 'none', 'tombstones.on.delete': 'true' } as const;

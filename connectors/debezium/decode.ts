@@ -99,13 +99,33 @@ export class DebeziumDecoder implements MessageDecoder {
     }
   }
 
+  /**
+   * Where the snapshot was taken that this is a row of, if it is the one that a connector begins
+   * with; else null.
+   *
+   * @throws TandemError as `decode`
+   */
+  snapshotAt({ topic, value }: RawMessage): Lsn | null {
+    const forms = this.#topics.get(topic);
+    if (value === null || forms === undefined) return null;
+    try {
+      const { op, source } = forms.parse(value, 'fast').envelope;
+      if (op !== 'r') return null;
+      const { before, lsn } = this.#places.read(source);
+      return before === null ? lsn : null;
+    } catch (error) {
+      if (error instanceof WrongForm || error instanceof Unreadable) return null;
+      throw error;
+    }
+  }
+
   #change(message: RawMessage, value: Buffer, forms: TopicForms): Decoded {
     const parsed = forms.parse(value, 'fast');
     const { op } = parsed.envelope;
     const place = this.#places.read(parsed.envelope.source);
     const version: Version =
       op === 'r'
-        ? { commitLsn: place.lsn, changeLsn: 0n as Lsn }
+        ? { commitLsn: place.before ?? place.lsn, changeLsn: 0n as Lsn }
         : { commitLsn: this.#commitLsn(place), changeLsn: place.lsn };
     const committedAt = op === 'r' ? null : this.#timeOf(place);
     const table = parsed.table;

@@ -16,6 +16,7 @@ export type JudgeFacts = {
   readonly slot: string;
   readonly publication: string;
   readonly prefix: string;
+  readonly backfillFrom: 'source' | 'log';
   /** Mapped tables with their mapped columns. */
   readonly tables: readonly {
     readonly schema: string;
@@ -51,12 +52,6 @@ const RULES: readonly Rule[] = [
     default: 'true',
     right: ['true'],
     why: 'a compacted topic would keep what was deleted',
-  },
-  {
-    setting: 'snapshot.mode',
-    default: 'initial',
-    right: ['no_data'],
-    why: 'Tandem loads the tables itself; a snapshot reads all of them once more',
   },
   {
     setting: 'skip.messages.without.change',
@@ -114,7 +109,7 @@ export function judgeConfig(config: ConnectorConfig, facts: JudgeFacts): readonl
 }
 
 /** Slot and publication are made by Tandem, and judged by it. */
-function ours({ slot, publication, prefix }: JudgeFacts): readonly Rule[] {
+function ours({ slot, publication, prefix, backfillFrom }: JudgeFacts): readonly Rule[] {
   const rule = (setting: string, standard: string, right: string, why: string): Rule => ({
     ...{ setting, default: standard, right: [right], why },
   });
@@ -124,9 +119,18 @@ function ours({ slot, publication, prefix }: JudgeFacts): readonly Rule[] {
     rule('slot.drop.on.stop', 'false', 'false', 'without the slot, changes are lost'),
     rule('publication.name', 'dbz_publication', publication, 'it has the mapped tables'),
     rule('publication.autocreate.mode', 'all_tables', 'disabled', 'it would alter the publication'),
+    // Where the log is loaded from, its snapshot is there: how the connector would begin is no matter.
+    ...(backfillFrom === 'log' ? [] : [SNAPSHOT]),
     rule('topic.prefix', '', prefix, 'the topics are looked for under KAFKA_TOPIC_PREFIX'),
   ];
 }
+
+const SNAPSHOT: Rule = {
+  setting: 'snapshot.mode',
+  default: 'initial',
+  right: ['no_data'],
+  why: 'Tandem loads the tables itself; a snapshot reads all of them once more',
+};
 
 /** By default it writes in a form of its own, which only its own readers know. */
 function converterRules(config: ConnectorConfig): readonly Rule[] {

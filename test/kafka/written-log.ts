@@ -9,6 +9,11 @@ import { waitFor } from '../harness/wait-for.ts';
 import type { Ran, Workplace } from '../integration/cli-run.ts';
 import { recordsWorkplace } from '../integration/records-workplace.ts';
 
+type WrittenOptions = {
+  readonly isLoaded?: boolean;
+  readonly configEntries?: { readonly name: string; readonly value: string }[];
+};
+
 type Row = Readonly<Record<string, number | string | null>>;
 
 /**
@@ -36,11 +41,17 @@ export class WrittenLog implements AsyncDisposable {
     this.#producer = this.#newProducer();
   }
 
-  /** Set up and loaded, and its topics made. */
+  /**
+   * Set up and loaded, and its topics made.
+   *
+   * @param isLoaded false: it is only set up
+   * @param configEntries of the topics
+   */
   static async open(
     pair: TestPair,
     bootstrap: string,
     settings: Settings = {},
+    { isLoaded = true, configEntries = [] }: WrittenOptions = {},
   ): Promise<WrittenLog> {
     const prefix = freshPrefix();
     const work = await recordsWorkplace(pair, {
@@ -57,11 +68,11 @@ export class WrittenLog implements AsyncDisposable {
     const tables = ['office', 'patient', 'visit', 'link'].map((table) => log.topic(table));
     const topics = [...tables, `${prefix}.message`, `${prefix}.dead-letter`];
     await log.admin.createTopics({
-      topics: topics.map((topic) => ({ topic, numPartitions: 1 })),
+      topics: topics.map((topic) => ({ topic, numPartitions: 1, configEntries })),
       waitForLeaders: true,
     });
     await log.#producer.connect();
-    for (const command of ['setup', 'backfill']) await log.done(command);
+    for (const command of isLoaded ? ['setup', 'backfill'] : ['setup']) await log.done(command);
     log.#confirming = log.#confirm();
     return log;
   }
@@ -134,6 +145,20 @@ export class WrittenLog implements AsyncDisposable {
     const id = (change.after ?? change.before)?.['id'];
     const source = { table, schema: 'public', sequence, ts_us: Date.now() * 1000 };
     return { key: JSON.stringify({ id }), value: JSON.stringify({ ...change, source }) };
+  }
+
+  /** What Debezium's snapshot says of a table, as it is now. */
+  async snapshot(table: string, ...key: string[]): Promise<Message[]> {
+    const rows = await this.pair.source.query(`select * from ${table} order by 1`);
+    const [row] = await this.pair.source.query(
+      `select (pg_current_wal_insert_lsn() - '0/0')::text as at`,
+    );
+    const sequence = JSON.stringify([null, String(row?.['at'])]);
+    const source = { table, schema: 'public', sequence, ts_us: Date.now() * 1000 };
+    return rows.map((after) => ({
+      key: JSON.stringify(Object.fromEntries(key.map((name) => [name, after[name]]))),
+      value: JSON.stringify({ op: 'r', before: null, after, source }),
+    }));
   }
 
   /** To the topic of a table, in this order. */

@@ -50,6 +50,7 @@ test('without brokers there is no Kafka; with them, everything else has a defaul
       compression: 'lz4',
       registry: null,
       reread: true,
+      backfillFrom: 'source',
       onLogLoss: 'stop',
       connect: null,
     },
@@ -95,6 +96,7 @@ test('the workers see source and registry as they are told, else as we do', () =
 test.each<[Given, RegExp]>([
   [{ KAFKA_BROKERS: 'kafka' }, /^KAFKA_BROKERS "kafka" must be host:port/],
   [{ CONNECT_URL: 'http://c:8083' }, /^KAFKA_BROKERS is needed beside CONNECT_URL/],
+  [{ BACKFILL_FROM: 'log' }, /^KAFKA_BROKERS is needed for BACKFILL_FROM=log/],
   [{ ...BROKERS, KAFKA_FORMAT: 'avro' }, /^SCHEMA_REGISTRY_URL is needed for KAFKA_FORMAT=avro/],
   [{ ...BROKERS, KAFKA_FORMAT: 'xml' }, /must be one of json, avro/],
   [{ ...BROKERS, KAFKA_USERNAME: 'ann' }, /KAFKA_PASSWORD are given together/],

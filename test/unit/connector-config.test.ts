@@ -27,6 +27,7 @@ const FACTS: ConnectorFacts = {
     slot: 'tandem',
     publication: 'pub',
     prefix: 'shop',
+    backfillFrom: 'source',
     secretColumns: ['public.user.password'],
   },
   tables: [
@@ -38,12 +39,21 @@ const FACTS: ConnectorFacts = {
   maxMessageBytes: 1000,
 };
 const JUDGED: JudgeFacts = {
-  ...{ slot: 'tandem', publication: 'pub', prefix: 'shop' },
+  ...{ slot: 'tandem', publication: 'pub', prefix: 'shop', backfillFrom: 'source' },
   tables: [
     { schema: 'public', relation: 'user', columns: ['id', 'name'] },
     { schema: 'Odd.one', relation: 'a,b', columns: ['id'] },
   ],
 };
+
+test('where the log is loaded from, the connector takes a snapshot, and may have begun otherwise', () => {
+  const loaded = connectorConfig({ ...FACTS, backfillFrom: 'log' });
+  expect(loaded['snapshot.mode']).toBe('initial');
+  for (const mode of ['initial', 'no_data', 'when_needed']) {
+    const config = { ...loaded, 'snapshot.mode': mode };
+    expect(judgeConfig(config, { ...JUDGED, backfillFrom: 'log' })).toEqual([]);
+  }
+});
 
 test('what is planned is judged as right, in every format', () => {
   const registry = { url: 'http://r/apis/registry/v2', login: null };

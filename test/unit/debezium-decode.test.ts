@@ -115,11 +115,26 @@ test('the first transaction of a connector stands where the slot began, or at it
 });
 
 test("a row of Debezium's own snapshot is older than any change behind its place", () => {
-  expect(eventOf(decoderWith(), written('r', { id: 1, body: 'a', jaw: 1 }))).toMatchObject({
+  const row = { id: 1, body: 'a', jaw: 1 };
+  const first = written('r', row, { source: { sequence: '[null,"1990"]' } });
+  expect(eventOf(decoderWith(), first)).toMatchObject({
     kind: 'read',
     version: { commitLsn: 1990n, changeLsn: 0n },
     committedAt: null,
   });
+  expect(decoderWith().snapshotAt(first)).toBe(1990n);
+});
+
+test('a row that was read between changes is as old as the last commit before it', () => {
+  const row = { id: 1, body: 'a', jaw: 1 };
+  const read = written('r', row, { source: { sequence: '["1980","1990"]' } });
+  expect(eventOf(decoderWith(), read)).toMatchObject({
+    kind: 'read',
+    version: { commitLsn: 1980n, changeLsn: 0n },
+  });
+  expect(decoderWith().snapshotAt(read)).toBeNull();
+  expect(decoderWith().snapshotAt(written('c', row))).toBeNull();
+  expect(decoderWith().snapshotAt({ ...read, value: null })).toBeNull();
 });
 
 test('a key of several columns, and the key before a key change', () => {
