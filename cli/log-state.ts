@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { readGroups, type ConsumerGroup } from '../connectors/kafka/group-members.ts';
 import { lookAtLog } from '../connectors/kafka/log-sight.ts';
 import { messageTopic, tableTopics } from '../core/topic-name.ts';
 import { textRows } from '../connectors/postgres/connection.ts';
@@ -17,6 +18,8 @@ import { formatCount } from './units.ts';
 export type LogState = {
   /** Sessions that apply it. */
   readonly consumers: number;
+  /** They, and whoever else reads in the stream's groups, as the broker sees them. */
+  readonly groups: readonly ConsumerGroup[];
   readonly topics: readonly TopicLag[];
   /** Why the log could not be asked; null: it was. */
   readonly failure: string | null;
@@ -25,10 +28,11 @@ export type LogState = {
 /** Null where the stream does not come through a log. */
 export async function readLogState(
   target: pg.ClientBase,
-  { kafka, stream }: Config,
+  config: Config,
   mapping: Mapping,
   observer: Observer,
 ): Promise<LogState | null> {
+  const { kafka, stream } = config;
   if (kafka === null || (await readPosition(target, stream))?.mode !== 'kafka') return null;
   const [row] = await textRows(
     target,
@@ -37,25 +41,53 @@ export async function readLogState(
     [`tandem ${APPLY}`],
   );
   const consumers = Number(row?.[0] ?? 0);
-  const { prefix } = kafka.topics;
-  const topics = [...tableTopics(prefix, capturedTables(mapping)).keys(), messageTopic(prefix)];
   try {
-    const { ends } = await lookAtLog(kafka.access, topics, observer);
-    const { partitions } = await readPositions(target, stream);
-    return { consumers, topics: topicLags(ends, partitions), failure: null };
+    const topics = (await readTopicLags(target, config, mapping, observer)) ?? [];
+    const groups = await readGroups(kafka.access, kafka.group, observer);
+    return { consumers, groups, topics, failure: null };
   } catch (error) {
     if (!(error instanceof TandemError)) throw error;
-    return { consumers, topics: [], failure: error.message };
+    return { consumers, groups: [], topics: [], failure: error.message };
   }
 }
 
-/** A line for the whole, and one for each topic of which something is missing. */
-export function logStateLines({ consumers, topics, failure }: LogState): string[] {
+/**
+ * How far the target is behind each topic; null where the stream does not come through a log.
+ *
+ * @throws TandemError `KAFKA_UNREACHABLE`, `KAFKA_REFUSED`
+ */
+export async function readTopicLags(
+  target: pg.ClientBase,
+  { kafka, stream }: Config,
+  mapping: Mapping,
+  observer: Observer,
+): Promise<readonly TopicLag[] | null> {
+  if (kafka === null || (await readPosition(target, stream))?.mode !== 'kafka') return null;
+  const { prefix } = kafka.topics;
+  const topics = [...tableTopics(prefix, capturedTables(mapping)).keys(), messageTopic(prefix)];
+  const { ends } = await lookAtLog(kafka.access, topics, observer);
+  const { partitions } = await readPositions(target, stream);
+  return topicLags(ends, partitions);
+}
+
+/** `group tandem-tandem: stable; 10.0.0.1 has 5 partitions, 10.0.0.2 has 4`. */
+function groupText({ name, state, members }: ConsumerGroup): string {
+  const parts = members.map(
+    ({ host, partitions }) =>
+      `${host} has ${formatCount(partitions)} ${partitions === 1 ? 'partition' : 'partitions'}`,
+  );
+  const who = members.length === 0 ? '' : `; ${parts.join(', ')}`;
+  return `group ${name}: ${state.toLowerCase()}${who}`;
+}
+
+/** A line for the whole, one for each group, and one for each topic of which something is missing. */
+export function logStateLines({ consumers, groups, topics, failure }: LogState): string[] {
   const who = consumers === 0 ? 'nobody consumes' : `${formatCount(consumers)} consume`;
   if (failure !== null) return [`log          ${who}; not known: ${failure}`];
   const sum = topics.reduce((total, { messagesBehind }) => total + messagesBehind, 0);
   return [
     `log          ${who}, ${formatCount(sum)} messages behind`,
+    ...groups.map((group) => `             ${groupText(group)}`),
     ...topics.flatMap(({ topic, messagesBehind, worst }) =>
       worst === null
         ? []

@@ -7,12 +7,14 @@ import { missingToBeReady } from '../monitoring/health/readiness.ts';
 import { createMetrics } from '../monitoring/metrics/metrics.ts';
 import { measured } from '../monitoring/metrics/observe.ts';
 import { showConnector } from '../monitoring/metrics/show-connector.ts';
+import { showLogLag } from '../monitoring/metrics/show-log-lag.ts';
 import { showAccount, showSample } from '../monitoring/metrics/show-sample.ts';
 import { jsonPage, servePages, type Pages } from '../monitoring/metrics-server.ts';
 import { Sampler, type Sample } from '../monitoring/sample/sampler.ts';
 import { WalBudget } from '../monitoring/sample/wal-budget.ts';
 import type { Config } from './config.ts';
 import { briefly } from './connector/connect-of.ts';
+import { watchLogLag } from './watch-log-lag.ts';
 import type { Watched } from './with-metrics.ts';
 
 export type MonitorContext = {
@@ -76,16 +78,23 @@ export async function startMonitor(
     onAccount: (accounts, atMs) => showAccount(metrics, accounts, atMs),
   });
   const sampling = sampler.run();
-  // Thrown by `close`; until then it is nobody's.
+  const logLag = config.kafka === null ? nothing : watchLogLag;
+  const looking = logLag({ config, mapping, observer, clock }, over.signal, (topics) =>
+    showLogLag(metrics, topics),
+  );
+  // Thrown by `close`; until then they are nobody's.
   sampling.catch(() => undefined);
+  looking.catch(() => undefined);
   return {
     watched: { observer: watching, watch: (source) => liveness.watch(source) },
     async close() {
       over.abort();
-      await Promise.all([sampling, server.close()]);
+      await Promise.all([sampling, looking, server.close()]);
     },
   };
 }
+
+const nothing = (): Promise<void> => Promise.resolve();
 
 /** A process that has just started learns from the target how old the newest heartbeat is. */
 function noteHeartbeat(heartbeats: Heartbeats, { source, target, atMs }: Sample): void {

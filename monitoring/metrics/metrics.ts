@@ -109,6 +109,12 @@ function lagMetrics(registers: Registry[]) {
       help: 'From the end of the log of the source back to the committed position',
       registers,
     }),
+    logMessagesBehind: new Reading({
+      name: 'tandem_log_messages_behind',
+      help: 'Through Kafka: messages of each topic that the target has not had, over its partitions',
+      labelNames: ['topic'],
+      registers,
+    }),
     sourceEnd: new Reading({
       name: 'tandem_source_wal_position_bytes',
       help: 'Where the log of the source ends, as a number; its slope is what the source writes',

@@ -9,6 +9,7 @@ import { createMetrics, type Metrics } from '../../monitoring/metrics/metrics.ts
 import { measured } from '../../monitoring/metrics/observe.ts';
 import type { ConnectorSight } from '../../monitoring/connector-sight.ts';
 import { showConnector } from '../../monitoring/metrics/show-connector.ts';
+import { showLogLag } from '../../monitoring/metrics/show-log-lag.ts';
 import { showAccount, showSample } from '../../monitoring/metrics/show-sample.ts';
 import type { Sample } from '../../monitoring/sample/sampler.ts';
 import type { SourceSample } from '../../monitoring/sample/source-sample.ts';
@@ -97,6 +98,8 @@ export function filledMetrics(mapping: Mapping = SMALL_MAPPING): Metrics {
   showSample(metrics, sampleAt(10_000, { source: less }), { mapping, budget });
   showAccount(metrics, [ACCOUNT], 60_000);
   showConnector(metrics, connectorSight('RUNNING'));
+  const worst = { partition: 0, messagesBehind: 7 };
+  showLogLag(metrics, [{ topic: 'tandem.public.office', messagesBehind: 9, worst }]);
   metrics.lagSeconds.set(1);
   return metrics;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { createRelayMetrics } from '../../monitoring/metrics/relay-metrics.ts';
 import { filledMetrics } from '../harness/filled-metrics.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -16,11 +17,16 @@ type Declared = {
 };
 const declared = (): readonly Declared[] =>
   filledMetrics().registry.getMetricsAsArray() as unknown as Declared[];
+/** Those of the process of the relay too, which has a registry of its own. */
+const declaredByAll = (): readonly Declared[] => [
+  ...declared(),
+  ...(createRelayMetrics().registry.getMetricsAsArray() as unknown as Declared[]),
+];
 
 /** Every series that is served, by name: a histogram has three. */
 function seriesNames(): ReadonlyMap<string, ReadonlySet<string>> {
   const known = new Map<string, ReadonlySet<string>>();
-  for (const { name, type, labelNames } of declared()) {
+  for (const { name, type, labelNames } of declaredByAll()) {
     const isHistogram = type === 'histogram';
     known.set(name, new Set(labelNames));
     for (const end of isHistogram ? ['_bucket', '_sum', '_count'] : []) {
@@ -87,7 +93,7 @@ test('the dashboard shows every metric of ours', () => {
       .flatMap(selected)
       .map(({ name }) => name),
   );
-  const hidden = declared()
+  const hidden = declaredByAll()
     .filter(({ name }) => name.startsWith('tandem_'))
     .filter(
       ({ name }) => !shown.has(name) && !shown.has(`${name}_bucket`) && !shown.has(`${name}_sum`),
