@@ -98,7 +98,8 @@ async function begin(
   const { ends, clusterId, snapshotAt } = beginning;
   await inTransaction(target, async () => {
     const point = formatLsn(snapshotAt ?? (0n as Lsn));
-    const sql = 'update tandem.position set consistent_point = $2 where stream = $1';
+    const sql = `update tandem.position set consistent_point = $2, connector_began = $2
+      where stream = $1`;
     await textRows(target, sql, [stream, point]);
     await setCluster(target, stream, clusterId);
     const seen = topics.flatMap((topic) =>

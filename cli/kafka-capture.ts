@@ -61,7 +61,7 @@ async function readBeginning(
   const ends = new Map([...sight.ends].filter(isTable));
   const there = topics.filter((topic) => ends.has(partitionName(topic, 0)));
   const messages = await readFirstMessages(kafkaClient(kafka.access, observer), there, ends);
-  const decoder = decoderOf(kafka, { tables, stored: { consistentPoint: 0n as Lsn } });
+  const decoder = decoderOf(kafka, { tables, stored: { connectorBegan: 0n as Lsn } });
   await decoder.prepare(messages);
   const places = messages.flatMap((message) => decoder.snapshotAt(message) ?? []);
   const first = places.reduce<Lsn | null>((a, b) => (a === null || b < a ? b : a), null);
@@ -76,7 +76,7 @@ export function decoderOf(
     stored,
   }: {
     readonly tables: LogSessionOptions['tables'];
-    readonly stored: Pick<LogSessionOptions['stored'], 'consistentPoint'>;
+    readonly stored: Pick<LogSessionOptions['stored'], 'connectorBegan'>;
   },
 ): DebeziumDecoder {
   return new DebeziumDecoder({
@@ -84,7 +84,7 @@ export function decoderOf(
     prefix: topics.prefix,
     modes: EXACT_MODES,
     registry: registry === null ? null : new SchemaRegistry(registry),
-    startedAt: stored.consistentPoint,
+    startedAt: stored.connectorBegan,
     reread,
   });
 }

@@ -9,7 +9,13 @@ import {
   planPublication,
   withdrawTables,
 } from '../connectors/postgres/publication.ts';
-import { createSlot, creationSql, dropSlot, readSlot } from '../connectors/postgres/slot.ts';
+import {
+  createSlot,
+  creationSql,
+  dropSlot,
+  readSlot,
+  type SlotState,
+} from '../connectors/postgres/slot.ts';
 import { literal } from '../connectors/postgres/sql.ts';
 import { identifySource, type SourceIdentity } from '../connectors/postgres/source-identity.ts';
 import { inTransaction } from '../connectors/postgres/transaction.ts';
@@ -312,28 +318,49 @@ async function setUpSlot(options: SetupOptions, sessions: Sessions): Promise<voi
   const { stored, found } = await readStream(sessions, config);
   const { slot } = found;
   if (slot.exists && options.slot === 'keep') {
-    // A setup that ended between the slot and its record: nothing was read from the slot yet.
-    if (stored === null) await remember(config, sessions, slot.confirmedFlushLsn);
+    if (stored === null) await remember(config, sessions, foundSlot(slot));
     report({ step: 'slot', outcome: 'there', detail: config.slot });
     return;
   }
   if (slot.exists) await dropSlot(source, config.slot);
   const consistentPoint = await createPatiently(options, source);
-  await remember(config, sessions, consistentPoint);
+  await remember(config, sessions, { consistentPoint });
   const detail = `${config.slot}, from ${formatLsn(consistentPoint)} on`;
   report({ step: 'slot', outcome: 'made', detail });
+}
+
+type Beginning = {
+  readonly consistentPoint: Lsn;
+  /** Default: there. */
+  readonly position?: Lsn;
+  /** Default: there. */
+  readonly connectorBegan?: Lsn;
+};
+
+/**
+ * A slot that was there before us (or whose setup ended before its record), and that somebody may
+ * have read for long. What it still brings was written behind its restart point, so rows that are
+ * copied count as that old: then no change has to count as newer than it says, which in a log from
+ * the time before would put an old one over newer ones.
+ */
+function foundSlot({ confirmedFlushLsn, restartLsn }: SlotState): Beginning {
+  const position = confirmedFlushLsn ?? (0n as Lsn);
+  return { position, consistentPoint: restartLsn ?? position, connectorBegan: 0n as Lsn };
 }
 
 async function remember(
   { stream, slot }: Config,
   { target, identity }: Sessions,
-  consistentPoint: Lsn | null,
+  { consistentPoint, position = consistentPoint, connectorBegan }: Beginning,
 ): Promise<void> {
   const { systemIdentifier: server, timeline } = identity;
-  const point = formatLsn(consistentPoint ?? (0n as Lsn));
-  const stored = { stream, slot, systemIdentifier: server, timeline, consistentPoint: point };
+  const places = {
+    consistentPoint: formatLsn(consistentPoint),
+    position: formatLsn(position),
+    ...(connectorBegan === undefined ? {} : { connectorBegan: formatLsn(connectorBegan) }),
+  };
   try {
-    await storePosition(target, stored);
+    await storePosition(target, { stream, slot, systemIdentifier: server, timeline, ...places });
   } catch (error) {
     throw statementError('target', error, 'store position');
   }

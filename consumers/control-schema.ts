@@ -78,7 +78,8 @@ const TABLES: readonly string[] = [
   `comment on column tandem.position.noted_at is 'the newest time in tandem.moment'`,
   `comment on column tandem.position.position is 'where the source goes on; advances in the transaction that brings the rows'`,
   `comment on column tandem.position.epoch is 'raised by every process that takes the stream over; an older one writes nothing more'`,
-  addColumns('position', { cluster_id: 'text' }),
+  addColumns('position', { cluster_id: 'text', connector_began: 'pg_lsn' }),
+  `comment on column tandem.position.connector_began is 'counts as the commit before the first transaction that a connector sees, which tells none; null: the consistent point'`,
   `comment on column tandem.position.mode is 'direct: from the slot; kafka: through a log, position is then a place before which everything is here'`,
   `comment on column tandem.position.cluster_id is 'the Kafka cluster whose offsets tandem.topic_position holds'`,
   `create table if not exists tandem.topic_position (

@@ -20,6 +20,8 @@ export type StoredPosition = {
   readonly timeline: number;
   /** The slot's consistent point: the version of every row that the backfill copies. */
   readonly consistentPoint: Lsn;
+  /** The least that the first transaction of a connector, which tells no commit before it, counts as. */
+  readonly connectorBegan: Lsn;
   readonly mode: StreamMode;
 };
 
@@ -35,12 +37,13 @@ export async function readPosition(
   if (there?.[0] !== 't') return null;
   const [row] = await textRows(
     client,
-    `select position, slot, system_identifier, timeline, consistent_point, mode
+    `select position, slot, system_identifier, timeline, consistent_point, mode,
+       coalesce(connector_began, consistent_point)
      from tandem.position where stream = $1`,
     [stream],
   );
   if (row === undefined) return null;
-  const [position, slot, systemIdentifier, timeline, consistentPoint, mode] = row;
+  const [position, slot, systemIdentifier, timeline, consistentPoint, mode, began] = row;
   return {
     stream,
     position: (position ?? '') as Position,
@@ -48,6 +51,7 @@ export async function readPosition(
     systemIdentifier: systemIdentifier ?? '',
     timeline: Number(timeline),
     consistentPoint: parseLsn(consistentPoint ?? ''),
+    connectorBegan: parseLsn(began ?? ''),
     mode: mode === 'kafka' ? 'kafka' : 'direct',
   };
 }
@@ -95,11 +99,16 @@ export async function followTimeline(
  */
 export async function storePosition(
   client: pg.ClientBase,
-  stored: Omit<StoredPosition, 'position' | 'consistentPoint' | 'mode'> & {
+  stored: Pick<StoredPosition, 'stream' | 'slot' | 'systemIdentifier' | 'timeline'> & {
     readonly consistentPoint: string;
+    /** Where the stream begins. Default: at the consistent point. */
+    readonly position?: string;
+    /** Default: null, which is the consistent point. */
+    readonly connectorBegan?: string;
   },
 ): Promise<void> {
   const { stream, slot, systemIdentifier, timeline, consistentPoint } = stored;
+  const { position = consistentPoint, connectorBegan = null } = stored;
   await inTransaction(client, async () => {
     // Mirror and chunks belong to one stream: another one would start them over.
     const [other] = await textRows(
@@ -121,14 +130,16 @@ export async function storePosition(
     await openGap(client, journals, 'the slot was made anew');
     await execute(
       client,
-      `insert into tandem.position (stream, position, slot, system_identifier, timeline, consistent_point)
-       values ($1, $2::text, $3, $4, $5, $2::text::pg_lsn)
+      `insert into tandem.position (stream, position, slot, system_identifier, timeline,
+         consistent_point, connector_began)
+       values ($1, $2, $3, $4, $5, $6, $7)
        on conflict (stream) do update set position = excluded.position, epoch = position.epoch + 1,
          slot = excluded.slot, system_identifier = excluded.system_identifier,
          timeline = excluded.timeline, consistent_point = excluded.consistent_point,
+         connector_began = excluded.connector_began,
          heartbeat_at = null, heartbeat_lag = null, committed_at = null, noted_at = null,
          updated_at = now()`,
-      [stream, consistentPoint, slot, systemIdentifier, timeline],
+      [stream, position, slot, systemIdentifier, timeline, consistentPoint, connectorBegan],
     );
     await forgetNewer(client, consistentPoint);
     await execute(client, 'delete from tandem.chunk');

@@ -139,6 +139,34 @@ describe.each([{}, { KAFKA_FORMAT: 'avro' }])('with %o', (format: Settings) => {
   }, 240_000);
 });
 
+test('where the connector was there before us, what the log holds of then undoes nothing of the copy', async () => {
+  await using world = await SmallWorld.open({ seed: newSeed() });
+  const given = { BACKFILL_FROM: 'source', TANDEM_PUBLICATION: 'theirs' };
+  const settings = settingsOf(world, given);
+  await using _connector = await debezium(world, settings);
+  // The first transaction that it sees tells no end of a commit before it; the others do.
+  for (const status of [101, 102, 103]) {
+    await world.source.query(`update instruction set status = ${status} where id = 1`);
+  }
+  await world.source.query('delete from instruction where id = 2');
+  const [end] = await world.source.query('select pg_current_wal_insert_lsn()::text as at');
+  const confirmed = `select from pg_replication_slots
+    where slot_name = $1 and confirmed_flush_lsn >= $2::pg_lsn`;
+  await waitFor(
+    async () => {
+      await world.source.query('update office_user set label = label');
+      const slot = settings['TANDEM_SLOT'];
+      return (await world.source.query(confirmed, [slot, end?.['at']])).length > 0;
+    },
+    { what: 'the connector to confirm them', timeoutMs: 60_000, intervalMs: 500 },
+  );
+  await using child = new TandemProcess(RUN, settings);
+  await child.logged('streaming', () => true, 60_000);
+  await world.caughtUp(child, 90_000);
+  await expectSmallAgreement(world.source, world.target);
+  expect(await child.stop()).toBe(0);
+}, 180_000);
+
 test('a connector that Tandem deploys takes the snapshot, on the slot that is there', async () => {
   const seed = newSeed();
   await using world = await SmallWorld.open({ seed });
