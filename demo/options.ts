@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 const SCALES = ['small', 'medium', 'full'] as const;
-const ROUTES = ['direct', 'kafka'] as const;
+const ROUTES = ['direct', 'kafka', 'relay'] as const;
 
 /** What the demo was asked for. */
 export type DemoOptions = {
@@ -11,7 +11,7 @@ export type DemoOptions = {
   /** Everything stays up until Ctrl-C, to be looked at. */
   readonly keep: boolean;
   readonly seed: number;
-  /** How the changes travel: from the slot into the target, or through Kafka, written by Debezium. */
+  /** How the changes travel: from the slot into the target, or through Kafka: by Debezium or the relay. */
   readonly through: (typeof ROUTES)[number];
 };
 
@@ -36,7 +36,10 @@ export function parseOptions(argv: readonly string[]): Parsed {
     .option('--keep', 'leave everything up until Ctrl-C, to be looked at', false)
     .option('--seed <n>', 'another one is another legacy system', whole(0, 2 ** 31 - 1), 1)
     .addOption(
-      new Option('--through <route>', 'how changes travel; kafka: with Debezium, needs Java, Maven')
+      new Option(
+        '--through <route>',
+        "how changes travel; kafka: with Debezium, relay: Kafka with Tandem's relay; need Java, Maven",
+      )
         .choices(ROUTES)
         .default('direct'),
     )

@@ -1,15 +1,17 @@
 import mapping from '../transforms/mapping.ts';
 import { backToSlot } from './log/back-to-slot.ts';
-import { deleteConnector, deployConnector } from './log/connector.ts';
-import { startKafka, type LogServers } from './log/kafka-servers.ts';
+import { deployConnector } from './log/connector.ts';
+import { startBrokerStep, startKafka, type LogServers } from './log/kafka-servers.ts';
 import { killConsumer } from './log/kill-consumer.ts';
 import { LogView } from './log/log-view.ts';
+import type { Publisher } from './log/publisher.ts';
+import { startRelay } from './log/relay.ts';
 import { topicLines } from './log/topic-lines.ts';
 import { keepUp } from './keep.ts';
 import { verdict, watchLive } from './live-status.ts';
 import { prove } from './proof.ts';
 import { printShowcase } from './showcase.ts';
-import { openPair, StepFailed, type Pair, type Stage } from './stage.ts';
+import { openPair, StepFailed, type Pair, type Servers, type Stage } from './stage.ts';
 import * as steps from './steps.ts';
 import type { Stream } from './stream.ts';
 
@@ -20,7 +22,17 @@ const TOPIC_PREFIX = 'tandem';
 const FROM_KAFKA = ['run', '--from', 'kafka'] as const;
 
 /** How many steps each way takes. */
-export const STEPS = { direct: 11, kafka: 16 } as const;
+export const STEPS = { direct: 11, kafka: 16, relay: 16 } as const;
+
+/** The ways through a log: its servers, and who writes it. */
+const LOGS: Readonly<Record<'kafka' | 'relay', Log>> = {
+  kafka: { start: startKafka, publish: deployConnector },
+  relay: { start: startBrokerStep, publish: startRelay },
+};
+type Log = {
+  readonly start: (stage: Stage, servers: Servers) => Promise<LogServers>;
+  readonly publish: (stage: Stage, servers: Servers) => Promise<Publisher>;
+};
 
 /** The whole demo, step by step. What it started is taken down by the cleanup, and here at its end. */
 export async function runDemo(stage: Stage): Promise<void> {
@@ -31,14 +43,15 @@ export async function runDemo(stage: Stage): Promise<void> {
   );
 
   const databases = await steps.startServers(stage);
-  const log = options.through === 'direct' ? null : await startKafka(stage, databases);
+  const way = options.through === 'direct' ? null : LOGS[options.through];
+  const log = way === null ? null : await way.start(stage, databases);
   const servers = log ?? databases;
   await steps.createLegacy(stage, servers);
   const traffic = await steps.startTrafficStep(stage, servers);
   await steps.check(stage, servers);
   await steps.setup(stage, servers);
   await steps.backfill(stage, servers);
-  if (log !== null) await deployConnector(stage, servers);
+  const publisher = way === null ? null : await way.publish(stage, servers);
   let stream = await steps.startStream(stage, servers, log === null ? ['run'] : FROM_KAFKA);
   const pair = await openPair(stage, servers);
   const last = await watchLive(stage, {
@@ -62,16 +75,13 @@ export async function runDemo(stage: Stage): Promise<void> {
   const { orderId } = await printShowcase(stage, pair, report);
   if (options.keep) await keepUp(stage, servers, { ...pair, orderId });
 
-  if (log !== null) {
-    stream = await backToSlot(stage, servers, {
-      ...pair,
-      consumer: stream,
-      stopPublisher: () => deleteConnector(stage, servers),
-    });
+  if (publisher !== null) {
+    const { stop: stopPublisher } = publisher;
+    stream = await backToSlot(stage, servers, { ...pair, consumer: stream, stopPublisher });
   }
   await steps.stopStream(stage, stream);
   const databasePids = [servers.source.pid, servers.target.pid];
-  const pids = [...databasePids, stream.pid, ...(log?.pids ?? [])];
+  const pids = [...databasePids, stream.pid, ...(log?.pids ?? []), ...(publisher?.pids ?? [])];
   const data = [servers.source.dataDirectory, servers.target.dataDirectory];
   const folders = [...data, ...(log?.folders ?? [])];
   const errors = await cleanup.run();

@@ -7,7 +7,7 @@ const PATIENCE_MS = 6_000;
 
 const RUN: readonly string[] = ['run'];
 
-/** `tandem run` as a process of its own, and what its log tells. */
+/** `tandem run`, or `tandem relay`, as a process of its own, and what its log tells. */
 export class Stream {
   readonly #child: Running;
   readonly #rate = new Rate();
@@ -36,7 +36,7 @@ export class Stream {
     };
     this.#child.ended.then(({ code, signal }) => {
       const how = code === null ? `by ${signal ?? 'a signal'}` : `with exit code ${code}`;
-      onEnd(new StepFailed(`tandem run ended early ${how}`, this.#lines));
+      onEnd(new StepFailed(`tandem ${args.join(' ')} ended early ${how}`, this.#lines));
     }, onEnd);
   }
 
@@ -76,7 +76,7 @@ export class Stream {
       this.#lines = [...this.#lines, text].slice(-8);
       return;
     }
-    if (line.event === 'streaming') this.#started();
+    if (line.event === 'streaming' || line.event === 'relaying') this.#started();
     if (line.event === 'streamed') this.#changes += Number(line.facts['changes'] ?? 0);
     if (this.#changes > 0) this.#moved();
     if (line.level === 'warn' || line.level === 'error') this.#warnings.push(logText(line));

@@ -3,7 +3,7 @@ import { textRows } from '../../connectors/postgres/connection.ts';
 import { runTandem, StepFailed, type Servers, type Stage } from '../stage.ts';
 import { Stream } from '../stream.ts';
 
-/** From the log back to the slot: the connector goes, the consumer finishes, direct mode begins. */
+/** From the log back to the slot: whoever writes the log goes, the consumer finishes, direct mode begins. */
 export async function backToSlot(
   stage: Stage,
   servers: Servers,

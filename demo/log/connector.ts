@@ -1,7 +1,8 @@
 import { runTandem, type Servers, type Stage } from '../stage.ts';
+import type { Publisher } from './publisher.ts';
 
 /** Topics and connector are made, and the connector reads the slot. */
-export async function deployConnector(stage: Stage, servers: Servers): Promise<void> {
+export async function deployConnector(stage: Stage, servers: Servers): Promise<Publisher> {
   const { screen } = stage;
   screen.step(
     'Let Debezium write the log',
@@ -13,10 +14,10 @@ export async function deployConnector(stage: Stage, servers: Servers): Promise<v
     onLog: (line) => screen.line(line),
   });
   screen.done();
+  return { pids: [], stop: () => deleteConnector(stage, servers) };
 }
 
-/** The slot stays where the connector has confirmed it. */
-export async function deleteConnector(stage: Stage, servers: Servers): Promise<void> {
+async function deleteConnector(stage: Stage, servers: Servers): Promise<void> {
   const { screen } = stage;
   await runTandem(stage, ['connector', 'delete'], {
     settings: servers.settings,

@@ -14,7 +14,28 @@ export type LogServers = Servers & {
   readonly folders: readonly string[];
 };
 
-const NEEDED = ['kafka', 'postgresSource', 'avroConverter'] as const;
+const CONNECT = ['kafka', 'postgresSource', 'avroConverter'] as const;
+
+/** Starts a broker alone, which is what the relay needs; it is fetched the first time. */
+export async function startBrokerStep(stage: Stage, servers: Servers): Promise<LogServers> {
+  const { screen } = stage;
+  screen.step('Start Kafka', 'A broker. It listens on this machine only, too.');
+  await fetchParts(stage, ['kafka']);
+  const broker = await brokerUp(stage);
+  screen.done('it is up');
+  const { bootstrap } = broker;
+  return {
+    ...servers,
+    settings: { ...servers.settings, KAFKA_BROKERS: bootstrap },
+    ...{ bootstrap, pids: [broker.pid], folders: [dirname(broker.logFile)] },
+  };
+}
+
+async function brokerUp(stage: Stage): Promise<Awaited<ReturnType<typeof startBroker>>> {
+  const broker = await stage.interruption.guard(up(stage, startBroker()));
+  stage.screen.line(`broker   ${broker.bootstrap}`);
+  return broker;
+}
 
 /** Starts broker and Connect worker; what they need is fetched the first time. */
 export async function startKafka(stage: Stage, servers: Servers): Promise<LogServers> {
@@ -23,9 +44,8 @@ export async function startKafka(stage: Stage, servers: Servers): Promise<LogSer
     'Start Kafka',
     'A broker, and Kafka Connect with the Debezium connector for PostgreSQL. They listen on this machine only, too.',
   );
-  await fetchParts(stage);
-  const broker = await interruption.guard(up(stage, startBroker()));
-  screen.line(`broker   ${broker.bootstrap}`);
+  await fetchParts(stage, CONNECT);
+  const broker = await brokerUp(stage);
   const { bootstrap } = broker;
   const connect = await interruption.guard(up(stage, startConnect({ bootstrap })));
   screen.line(`connect  ${connect.url}`);
@@ -50,8 +70,8 @@ function up<S extends JvmServer>({ cleanup }: Stage, starting: Promise<S>): Prom
 }
 
 /** Once for this user; later runs find all of it in the cache. */
-async function fetchParts(stage: Stage): Promise<void> {
-  const missing = NEEDED.filter((name) => !isFetched(name));
+async function fetchParts(stage: Stage, needed: readonly PartName[]): Promise<void> {
+  const missing = needed.filter((name) => !isFetched(name));
   if (missing.length === 0) return;
   const total = missing.reduce((sum, name) => sum + PARTS[name].megabytes, 0);
   stage.screen.line(`the first time, Maven fetches them: about ${total} MB`);

@@ -38,6 +38,26 @@ test(
 );
 
 test(
+  'the demo goes through Kafka by the relay, too',
+  async () => {
+    const demo = await startDemo('--through', 'relay', '--seconds', '1');
+    const code = await demo.ended;
+    const output = demo.output();
+    expect(code, output).toBe(0);
+
+    for (let step = 1; step <= 16; step++) expect(output).toContain(`${step}/16  `);
+    expect(output).toMatch(/\$ tandem relay\n/);
+    expect(output).toMatch(/tandem\.public\.dispatch_task +3 +[1-9][\d,]*\n/);
+    expect(output).toMatch(/source and copy +27 tables, [\d,]+ rows: the same/);
+    expect(output).toMatch(/drained: .*\n +\$ kill \d+\n +\$ tandem run\n/);
+    expect(output).toMatch(/ok {2}a change that was made after the switch has arrived/);
+    expect(output).not.toMatch(/connect +http/);
+    await expectNothingLeft(demo);
+  },
+  LIMIT_MS,
+);
+
+test(
   'a demo that is killed leaves neither a database nor a broker behind',
   async () => {
     const demo = await startDemo('--through', 'kafka');
