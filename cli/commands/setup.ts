@@ -30,8 +30,9 @@ export const setup: Command = {
       report: (step) => context.out.line(stepLine(step)),
       waiting: (pids) => context.notes.line(waitingLine(pids)),
     });
-    const next = slot === 'replace' ? 'tandem backfill' : 'tandem run';
-    context.out.line(`next: ${next}`);
+    const isInLog = config.kafka?.backfillFrom === 'log';
+    const run = isInLog ? 'tandem run --from kafka' : 'tandem run';
+    context.out.line(`next: ${slot === 'replace' ? 'tandem backfill' : run}`);
     return EXIT.ok;
   },
 };
