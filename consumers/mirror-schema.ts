@@ -2,9 +2,9 @@ import { ident, literal, qualified } from '../connectors/postgres/sql.ts';
 import type { MirrorColumn, MirrorTable } from '../core/mirror-table.ts';
 import type { WantedTable } from '../core/usage.ts';
 
-/** The twin's quoted name. */
-export const mirrorName = (table: Pick<MirrorTable, 'name'>): string =>
-  qualified('legacy', table.name);
+/** The quoted name of the twin, or of what stands in for it. */
+export const mirrorName = (table: Pick<MirrorTable, 'name' | 'standIn'>): string =>
+  table.standIn ?? qualified('legacy', table.name);
 
 /** Only the key is not null: a tombstone keeps nothing else. */
 export function createTable(table: MirrorTable): string {

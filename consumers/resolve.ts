@@ -59,15 +59,20 @@ export class Resolver {
   readonly #model: Model;
   readonly #existence: Existence;
   readonly #writes: boolean;
+  readonly #lookUpIds: typeof existingIds;
   /** Found in the target or written by this transaction: a fact once it has committed. */
   readonly seen: Seen[] = [];
   readonly #here = new RowIds();
 
-  /** `writes` false: nothing will be written, so only rows that are in the target count. */
-  constructor(model: Model, existence: Existence, writes = true) {
+  /**
+   * @param writes false: nothing will be written, so only rows that are in the target count
+   * @param lookUpIds which of these ids a target table holds
+   */
+  constructor(model: Model, existence: Existence, writes = true, lookUpIds = existingIds) {
     this.#model = model;
     this.#existence = existence;
     this.#writes = writes;
+    this.#lookUpIds = lookUpIds;
   }
 
   async resolve(client: pg.ClientBase, work: Work): Promise<ResolvedWork> {
@@ -149,7 +154,7 @@ export class Resolver {
       }
     }
     for (const [table, refs] of wanted) {
-      for (const id of await existingIds(client, table, [...refs.keys()])) {
+      for (const id of await this.#lookUpIds(client, table, [...refs.keys()])) {
         const ref = refs.get(id);
         if (ref !== undefined) this.wrote(table, ref);
       }

@@ -262,6 +262,10 @@ export const ERROR_POLICY = {
     retry: 'manual',
     hint: 'The connector or its task has stopped. Mend the reason given, then run `tandem connector restart`. Where the slot is another one than before: `tandem connector delete`, then `tandem connector deploy`.',
   },
+  SHADOW_REFUSED: {
+    retry: 'manual',
+    hint: 'The schema cannot be made or replaced, for the reason given; nothing of it was touched. Give another name, or put that right.',
+  },
   TIMED_OUT: { retry: 'manual', hint: 'It did not happen within the time given.' },
 } as const satisfies Record<string, ErrorPolicy>;
 

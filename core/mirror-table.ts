@@ -22,6 +22,8 @@ export type MirrorTable = {
   readonly columns: readonly MirrorColumn[];
   /** How many of the first columns are the primary key. */
   readonly keyLength: number;
+  /** Stands in for the twin: the quoted, qualified name of what is read and merged into instead. */
+  readonly standIn?: string;
 };
 
 /** Text form of a value; `null` is SQL null; `undefined` is an unchanged TOAST value that was not sent. */

@@ -50,10 +50,16 @@ export class Snapshot implements AsyncDisposable {
     }
   }
 
-  /** Puts a session (back) into this moment: a failed statement has ended its transaction. */
-  async enter(client: pg.ClientBase): Promise<void> {
+  /**
+   * Puts a session (back) into this moment: a failed statement has ended its transaction. Where it
+   * may write, it commits itself.
+   */
+  async enter(
+    client: pg.ClientBase,
+    mode: 'read only' | 'read write' = 'read only',
+  ): Promise<void> {
     await execute(client, 'rollback');
-    await execute(client, 'begin transaction isolation level repeatable read, read only');
+    await execute(client, `begin transaction isolation level repeatable read, ${mode}`);
     await execute(client, `set transaction snapshot '${this.#id}'`);
   }
 

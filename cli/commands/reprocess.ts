@@ -2,12 +2,13 @@ import type pg from 'pg';
 import { addJobs } from '../../consumers/jobs.ts';
 import { selectRoots, type Selection } from '../../consumers/select-roots.ts';
 import { inactiveEntities } from '../../monitoring/entity-states.ts';
-import { foreseeChanges } from '../../proof/changes/foresee.ts';
+import { foreseeChanges, type WantedRoots } from '../../proof/changes/foresee.ts';
 import { systemClock } from '../clock.ts';
 import { EXIT, type Command, type Context, type ExitCode, type Flags } from '../command.ts';
 import { Engine } from '../engine.ts';
 import { foreseenLines } from '../foreseen-lines.ts';
 import { finishJobs } from '../finish-jobs.ts';
+import { canDerive, INTO_SHADOW, intoShadow, readersOf, shadowOf } from '../into-shadow.ts';
 import { reportJobs, WAIT_OPTIONS, waitOf, type Wait } from '../job-report.ts';
 import { LOG_PART_OPTIONS, logPartOf, type LogPart } from '../messages/log-part.ts';
 import { foreseeLog, reprocessLog } from '../messages/reprocess-log.ts';
@@ -18,9 +19,6 @@ import { placeOfSince } from '../since.ts';
 import { inactiveText } from '../status-lines.ts';
 import { formatCount } from '../units.ts';
 
-/** Roots of an entity that are to be derived again; null: all. */
-type Wanted = { readonly entity: string; readonly keys: readonly string[] | null };
-
 /** `tandem reprocess`: derives roots again from the mirror; the source is not asked. */
 export const reprocess: Command = {
   options: [
@@ -28,6 +26,7 @@ export const reprocess: Command = {
     ...LOG_PART_OPTIONS,
     { flags: '--dry-run', help: 'show what it would change, by table and column; writes nothing' },
     { flags: '--json', help: 'print the dry run as JSON' },
+    INTO_SHADOW,
     ...WAIT_OPTIONS,
   ],
   details:
@@ -37,6 +36,8 @@ export const reprocess: Command = {
   async run(context, flags) {
     const wait = waitOf(context, flags);
     if (wait === null) return EXIT.usage;
+    const schema = shadowOf(context, flags);
+    if (schema === null) return EXIT.usage;
     const config = await context.config();
     const { mapping } = await context.mapping();
     const part = logPartOf(flags, mapping, config.kafka?.topics.prefix ?? null);
@@ -50,10 +51,18 @@ export const reprocess: Command = {
     return await withRecords(context, async (target) => {
       const engine = await Engine.open({ config, mapping, observer, clock: systemClock });
       const { tables, entities } = await engine.remaining();
-      if (tables.length + entities.length > 0) {
+      // What was never derived is nothing yet, and a shadow shows what it would be.
+      if (tables.length + (schema === '' ? entities.length : 0) > 0) {
         context.notes.line('error: the backfill is not complete; nothing was done');
         context.notes.line('next:  tandem run, or tandem backfill');
         return EXIT.failure;
+      }
+      if (schema !== '') {
+        const names = part === null ? (meant?.entities ?? []) : readersOf(mapping, part);
+        if (!canDerive(context, engine, names)) return EXIT.failure;
+        const roots = meant === null ? [] : await wantedRoots(context, engine, target, meant);
+        if (roots === null) return EXIT.failure;
+        return await intoShadow(context, engine, { schema, part, roots }, flags);
       }
       if (part !== null) return await ofLog(context, { engine, target }, part, { flags, wait });
       if (meant === null) return EXIT.usage;
@@ -104,7 +113,7 @@ async function ofLog(
 async function dryRun(
   context: Context,
   { model }: Engine,
-  wanted: readonly Wanted[],
+  wanted: readonly WantedRoots[],
   flags: Flags,
   more: object = {},
 ): Promise<ExitCode> {
@@ -125,13 +134,13 @@ async function wantedRoots(
   { model }: Engine,
   target: pg.Client,
   { entities, selection: asked }: Meant,
-): Promise<Wanted[] | null> {
+): Promise<WantedRoots[] | null> {
   const { stream } = await context.config();
   const selection: Selection =
     asked.kind === 'since'
       ? { kind: 'since', lsn: await placeOfSince(target, stream, asked.since) }
       : asked;
-  const wanted: Wanted[] = [];
+  const wanted: WantedRoots[] = [];
   for (const entity of model.entities.filter(({ name }) => entities.includes(name))) {
     const keys = await selectRoots(target, model, entity, selection);
     wanted.push({ entity: entity.name, keys });
@@ -148,7 +157,7 @@ async function wantedRoots(
 async function isActive(
   context: Context,
   target: pg.Client,
-  wanted: readonly Wanted[],
+  wanted: readonly WantedRoots[],
 ): Promise<boolean> {
   for (const one of await inactiveEntities(target)) {
     if (!wanted.some(({ entity }) => entity === one.entity)) continue;

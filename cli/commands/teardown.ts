@@ -2,12 +2,13 @@ import { withClient } from '../../connectors/postgres/connection.ts';
 import { readPublication } from '../../connectors/postgres/publication.ts';
 import { dropSlot, readSlot } from '../../connectors/postgres/slot.ts';
 import { ident } from '../../connectors/postgres/sql.ts';
-import { EXIT, type Command } from '../command.ts';
+import { dropShadow, listShadows } from '../../proof/shadow/shadow-schema.ts';
+import { EXIT, type Command, type Context } from '../command.ts';
 
-/** `tandem teardown [--yes]`: takes slot and publication off the source. */
+/** `tandem teardown [--yes]`: takes slot and publication off the source, and shadows off the target. */
 export const teardown: Command = {
   options: [{ flags: '--yes', help: 'do not ask' }],
-  details: 'The data of the target stay, and so does what Tandem recorded there.',
+  details: 'The data of the target stay, and so does what Tandem recorded there. Shadows go.',
 
   async run(context, flags) {
     const { source: database, slot, publication } = await context.config();
@@ -18,6 +19,7 @@ export const teardown: Command = {
         context.out.line(
           `nothing to do: there is no slot ${slot} and no publication ${publication}`,
         );
+        await dropShadows(context);
         return EXIT.ok;
       }
       if (flags['yes'] !== true) {
@@ -39,6 +41,7 @@ export const teardown: Command = {
         await client.query(`drop publication if exists ${ident(publication)}`);
         context.out.line(`dropped publication ${publication}`);
       }
+      await dropShadows(context);
       context.out.line(
         'kept the target: its tables, the mirror (schema legacy) and the records (schema tandem)',
       );
@@ -47,3 +50,14 @@ export const teardown: Command = {
     });
   },
 };
+
+/** Copies to look at, which nobody needs any more. */
+async function dropShadows(context: Context): Promise<void> {
+  const { target, stream } = await context.config();
+  await withClient(target, 'teardown', async (client) => {
+    for (const schema of await listShadows(client, stream)) {
+      await dropShadow(client, schema);
+      context.out.line(`dropped schema ${schema} of the target, a shadow`);
+    }
+  });
+}

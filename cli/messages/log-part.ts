@@ -27,6 +27,8 @@ export const LOG_PART_OPTIONS: readonly Option[] = [
 /** What is meant; texts that are wrong are named. */
 export type LogPart = {
   readonly topic: string;
+  /** The legacy table whose topic it is. */
+  readonly table: string;
   readonly from: { readonly offset: bigint } | { readonly atMs: number };
   readonly to: bigint | null;
   readonly partition: number | null;
@@ -51,8 +53,9 @@ export function logPartOf(
   if (other !== undefined) return `--topic and --${other} exclude each other`;
   if (prefix === null) return '--topic needs KAFKA_BROKERS';
   const topics = tableTopics(prefix, capturedTables(mapping));
-  const [topic] = [...topics].find(([it, table]) => it === name || table.name === name) ?? [];
-  if (topic === undefined)
+  const [topic, table] =
+    [...topics].find(([it, { name: other }]) => it === name || other === name) ?? [];
+  if (topic === undefined || table === undefined)
     return `--topic ${name} is neither a legacy table of the mapping nor its topic`;
   if ((offset === null) === (time === null)) return 'give --from-offset or --from-time';
   for (const text of [offset, to, partition]) {
@@ -63,6 +66,7 @@ export function logPartOf(
     return `--from-time ${time} is neither a time nor a duration`;
   return {
     topic,
+    table: table.name,
     from: since === null ? { offset: BigInt(offset ?? 0) } : { atMs: Date.parse(since) },
     to: to === null ? null : BigInt(to),
     partition: partition === null ? null : Number(partition),

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { readRange, type OffsetRange } from '../../connectors/kafka/read-range.ts';
 import { inTransaction } from '../../connectors/postgres/transaction.ts';
 import { Affected } from '../../consumers/affected.ts';
+import type { MirrorOverlay } from '../../consumers/mirror-overlay.ts';
 import { addJobsFor, Touched, type Way } from '../../consumers/touched.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import type { RawMessage } from '../../core/log-message.ts';
@@ -58,11 +59,16 @@ export async function reprocessLog(
   return reportJobs(context, target, { fate, timeoutMs: wait.timeoutMs, entities: named });
 }
 
-/** What the part would concern: the roots that it leads to. Writes nothing. */
+/**
+ * What the part would concern: the roots that it leads to. Writes nothing.
+ *
+ * @param overlay takes what the part makes newer than the mirror
+ */
 export async function foreseeLog(
   context: Context,
   { engine, target }: Tools,
   part: LogPart,
+  overlay?: MirrorOverlay,
 ): Promise<{ readonly lines: readonly string[]; readonly roots: Roots; readonly facts: object }> {
   const { reading, ranges } = await begin(context, engine, part);
   const touched = new Touched(engine.model);
@@ -77,6 +83,7 @@ export async function foreseeLog(
     roots.set(entity, known.size > ROOTS_KEPT ? null : known);
   };
   const read = await readPart(reading, part.topic, ranges, async (events) => {
+    await overlay?.add(events);
     await touched.note(target, events);
     if (touched.size <= VALUES_KEPT) return;
     for (const way of touched.take()) await climb(way);

@@ -36,6 +36,20 @@ export async function readMarks(
   return present;
 }
 
+/** Those about some of the roots. */
+export function marksOf(
+  present: PresentMarks,
+  roots: readonly { readonly key: string }[],
+): PresentMarks {
+  const keys = new Set(roots.map(({ key }) => key));
+  return new Map(
+    [...present].map(([list, byRoot]) => [
+      list,
+      new Map([...byRoot].filter(([root]) => keys.has(root))),
+    ]),
+  );
+}
+
 /** Roots that the target refused: the mapping does not know of it, only the list does. */
 export function refusedRoots(present: PresentMarks): ReadonlyMap<string, string> {
   const column = columnsOf('quarantine').indexOf('error_class');

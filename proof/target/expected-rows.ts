@@ -9,6 +9,7 @@ import { RowComparison, type ExpectedRow } from './compare-rows.ts';
 /** Rows of one table that write the same columns. */
 export type RowGroup = {
   readonly table: TargetTable;
+  readonly columns: readonly TargetColumn[];
   readonly comparison: RowComparison;
   /** Where the mapping writes `deleted_at` itself: its place in the cells. */
   readonly deletedAt: number | null;

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { preparedRows } from '../../connectors/postgres/connection.ts';
 import { arrayLiteral } from '../../connectors/postgres/sql.ts';
-import type { Existence } from '../../consumers/existence.ts';
+import { existingIds, type Existence } from '../../consumers/existence.ts';
 import type { TreeLoader } from '../../consumers/load-tree.ts';
 import { legacyKey, mapImages, type Mapped } from '../../consumers/map-roots.ts';
 import { linesOf, SHARED_ISSUE, type Line, type Mark } from '../../consumers/marks.ts';
@@ -9,9 +9,10 @@ import type { Model } from '../../consumers/model.ts';
 import { Resolver, type Resolved } from '../../consumers/resolve.ts';
 import { targetName } from '../../consumers/write-rows.ts';
 import type { DerivedEntity } from '../../core/entity.ts';
+import type { TandemError } from '../../core/errors.ts';
 import type { Image } from '../../core/mirror-table.ts';
 import { formOf, uuidOf, type KeyForm } from '../../core/uuid.ts';
-import { compareMarks, readMarks, refusedRoots, withAccepted } from './compare-marks.ts';
+import { compareMarks, marksOf, readMarks, refusedRoots, withAccepted } from './compare-marks.ts';
 import { ExpectedRows, type RowGroup } from './expected-rows.ts';
 import { compareYielded } from './compare-yielded.ts';
 import type { Sink } from './findings.ts';
@@ -27,6 +28,18 @@ export type PageContext = {
   readonly findings: Sink;
   /** Puts a session back into the snapshot after a failed statement. */
   readonly enter: (client: pg.ClientBase) => Promise<void>;
+  /** Where what roots yield is written as well. Default: nowhere. */
+  readonly into?: Into;
+};
+
+/** A place beside the target's tables where rows are written as if it were there. */
+export type Into = {
+  /** The roots that are to be looked at now; the others come again. */
+  readonly sift: (roots: readonly Resolved[]) => readonly Resolved[];
+  /** Writes rows; returns the roots that a rule of their table refuses, of which nothing is written. */
+  readonly write: (groups: readonly RowGroup[]) => Promise<ReadonlyMap<string, TandemError>>;
+  /** Which of these ids a target table holds, or would. */
+  readonly lookUp: typeof existingIds;
 };
 
 /** Ids that an entity gives out in a table: those of one identity, with keys of one form. */
@@ -58,19 +71,19 @@ export class PageCheck {
   }
 
   async check(client: pg.ClientBase, images: readonly Image[]): Promise<void> {
-    const { model, entity, loader, existence, lists, findings } = this.#context;
+    const { model, entity, loader, existence, lists, findings, into } = this.#context;
     const mapped = await mapImages(client, entity, loader, images);
-    const present = await readMarks(
-      client,
-      entity.name,
-      lists,
-      mapped.map(({ key }) => key),
-    );
-    const refused = refusedRoots(present);
-    const work = mapped.map((root) => withRefusal(root, refused));
-    const resolver = new Resolver(model, existence, false);
-    const resolved = (await resolver.resolve(client, new Map([[entity, work]]))).get(entity) ?? [];
+    const keys = mapped.map(({ key }) => key);
+    const listed = await readMarks(client, entity.name, lists, keys);
+    const refused = refusedRoots(listed);
+    // What is written is refused, or not, by the place that it is written to.
+    const work = into === undefined ? mapped.map((root) => withRefusal(root, refused)) : mapped;
+    const lookUp = into?.lookUp ?? existingIds;
+    const resolver = new Resolver(model, existence, into !== undefined, lookUp);
+    const all = (await resolver.resolve(client, new Map([[entity, work]]))).get(entity) ?? [];
     for (const { table, ref } of resolver.seen) existence.learn(table, ref);
+    const resolved = into === undefined ? all : await this.#write(into, all, refused);
+    const present = resolved.length === all.length ? listed : marksOf(listed, resolved);
 
     const { groups, unfit } = this.#expected.group(resolved);
     for (const group of groups) unfit.push(...(await this.#compare(client, group)));
@@ -89,7 +102,26 @@ export class PageCheck {
     } else {
       await this.#checkWithoutRows(client, resolved);
     }
-    this.roots += images.length;
+    this.roots += resolved.length;
+  }
+
+  async #write(
+    into: Into,
+    all: readonly Resolved[],
+    known: ReadonlyMap<string, string>,
+  ): Promise<readonly Resolved[]> {
+    const resolved = into.sift(all);
+    const { groups, unfit } = this.#expected.group(resolved);
+    const isFit = ({ root }: { readonly root: string }) => !unfit.includes(root);
+    const fit = groups.map((group) => ({ ...group, rows: group.rows.filter(isFit) }));
+    const refused = await into.write(unfit.length === 0 ? groups : fit);
+    return resolved.map((root) => {
+      const error = refused.get(root.key);
+      if (error === undefined) return root;
+      const message = known.get(root.key) ?? error.message;
+      const mapped = { kind: 'refused', code: 'TARGET_REFUSED_ROW', message } as const;
+      return { key: root.key, mapped, unresolved: [], heldBy: [] };
+    });
   }
 
   #sawLive(table: string, rows: number): void {
