@@ -86,46 +86,61 @@ export async function intoShadow(
   flags: Flags,
 ): Promise<ExitCode> {
   const { target, stream } = await context.config();
-  const options = { target, stream, schema, pageRows: PAGE_ROWS, examples: EXAMPLES };
-  const facts = { observer: await context.observer(), signal: context.stopSignal() };
+  const signal = context.stopSignal();
+  const facts = { target, stream, observer: await context.observer(), signal };
   const isJson = flags['json'] === true;
-  await using shadow = await Shadow.claim({ ...options, ...facts });
-  const show = (filled: Awaited<ReturnType<Shadow['fill']>>, log: object) => {
+  try {
+    await using shadow = await Shadow.claim({
+      ...facts,
+      ...{ schema, pageRows: PAGE_ROWS, examples: EXAMPLES },
+    });
+    const { filled, lines, log } =
+      part === null
+        ? { filled: await shadow.fill({ model: engine.model, wanted: roots }), lines: [], log: {} }
+        : await fillFromLog(context, engine, part, shadow);
     if (isJson) context.out.line(JSON.stringify({ ...log, schema, ...filled }));
-    else for (const line of shadowLines(schema, filled)) context.out.line(line);
+    else for (const line of [...lines, ...shadowLines(schema, filled)]) context.out.line(line);
     return EXIT.ok;
-  };
-  if (part === null) return show(await shadow.fill({ model: engine.model, wanted: roots }), {});
-  return await withClient(target, 'shadow', async (reader) => {
-    const table = engine.model.mirror.get(part.table);
-    if (table === undefined) {
-      throw new TandemError('TABLE_MISSING', { side: 'mirror', table: part.table });
-    }
-    const source = await sourceReader(context);
-    try {
-      const overlay = await MirrorOverlay.open(reader, {
-        table,
-        isJournaled: engine.model.journalsOf.has(table.name),
-        trustedFrom: engine.joinsAt.get(table.name),
-        reader: source,
-      });
-      const found = await foreseeLog(context, { engine, target: reader }, part, overlay);
-      const newer = await overlay.count();
-      if (!isJson) for (const line of found.lines) context.out.line(line);
-      if (!isJson && newer > 0) context.out.line(newerLine(newer, overlay.unseen));
-      const model = newer === 0 ? engine.model : overlaid(engine.model, overlay);
-      const filled = await shadow.fill({ model, wanted: found.roots, reader });
-      const log = { ...found.facts, newer, unseenByJournals: overlay.unseen };
-      return show(filled, { log });
-    } finally {
-      await source.close();
-    }
-  });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    context.notes.line(`stopped: the schema ${schema} is as it was before`);
+    return EXIT.failure;
+  }
 }
 
-async function sourceReader(context: Context): Promise<PostgresSourceReader> {
-  const { source } = await context.config();
-  return new PostgresSourceReader({ database: source, clock: systemClock });
+/** The roots that a part of the log leads to, from a mirror that has what the part makes newer. */
+async function fillFromLog(context: Context, engine: Engine, part: LogPart, shadow: Shadow) {
+  const { source, target } = await context.config();
+  const { model, joinsAt } = engine;
+  const table = model.mirror.get(part.table);
+  if (table === undefined) throw new TandemError('TABLE_MISSING', { table: part.table });
+  const signal = context.stopSignal();
+  const rows = new PostgresSourceReader({ database: source, clock: systemClock, signal });
+  const isJournaled = model.journalsOf.has(table.name);
+  const facts = { table, isJournaled, trustedFrom: joinsAt.get(table.name), reader: rows };
+  return await withClient(target, 'shadow', async (reader) => {
+    try {
+      const overlay = await MirrorOverlay.open(reader, facts);
+      const found = await foreseeLog(context, { engine, target: reader }, part, async (events) => {
+        signal.throwIfAborted();
+        await overlay.add(events);
+      });
+      const newer = await overlay.count();
+      const filled = await shadow.fill({
+        // Read through the overlay, a table cannot always be looked up by index.
+        model: newer === 0 ? model : overlaid(model, overlay),
+        wanted: found.roots,
+        reader,
+      });
+      return {
+        filled,
+        lines: [...found.lines, ...(newer === 0 ? [] : [newerLine(newer, overlay.unseen)])],
+        log: { log: { ...found.facts, newer, unseenByJournals: overlay.unseen } },
+      };
+    } finally {
+      await rows.close();
+    }
+  });
 }
 
 /** The model whose mirror has what the part makes newer. */

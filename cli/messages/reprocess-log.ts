@@ -2,7 +2,6 @@ import type pg from 'pg';
 import { readRange, type OffsetRange } from '../../connectors/kafka/read-range.ts';
 import { inTransaction } from '../../connectors/postgres/transaction.ts';
 import { Affected } from '../../consumers/affected.ts';
-import type { MirrorOverlay } from '../../consumers/mirror-overlay.ts';
 import { addJobsFor, Touched, type Way } from '../../consumers/touched.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import type { RawMessage } from '../../core/log-message.ts';
@@ -62,13 +61,13 @@ export async function reprocessLog(
 /**
  * What the part would concern: the roots that it leads to. Writes nothing.
  *
- * @param overlay takes what the part makes newer than the mirror
+ * @param take is given the changes as they are read
  */
 export async function foreseeLog(
   context: Context,
   { engine, target }: Tools,
   part: LogPart,
-  overlay?: MirrorOverlay,
+  take?: (events: readonly ChangeEvent[]) => Promise<void>,
 ): Promise<{ readonly lines: readonly string[]; readonly roots: Roots; readonly facts: object }> {
   const { reading, ranges } = await begin(context, engine, part);
   const touched = new Touched(engine.model);
@@ -83,7 +82,7 @@ export async function foreseeLog(
     roots.set(entity, known.size > ROOTS_KEPT ? null : known);
   };
   const read = await readPart(reading, part.topic, ranges, async (events) => {
-    await overlay?.add(events);
+    await take?.(events);
     await touched.note(target, events);
     if (touched.size <= VALUES_KEPT) return;
     for (const way of touched.take()) await climb(way);

@@ -247,3 +247,38 @@ test('a mapping that reads what the mirror does not have is told so, and makes n
   expect(code).toBe(1);
   expect(await pair.target.query(`select from pg_namespace where nspname = 'preview'`)).toEqual([]);
 });
+
+test('parents may come in a later page of the same run', async () => {
+  await using pair = await freshPair();
+  using work = await recordsWorkplace(pair);
+  const tables = 'migrations/20260101000000_tables.sql';
+  const withBoss = work
+    .read(tables)
+    .replace('name text, height int', '$&, boss_id uuid references patients');
+  work.write(tables, withBoss);
+  // Whose boss is whom: the first page has those of the second one for bosses, and the reverse.
+  await pair.source.query(
+    `insert into patient select id, null, 'p', 6021 - id from generate_series(20, 6001) as id`,
+  );
+  await load(work);
+  using edited = new Edited(
+    work,
+    [
+      'height: root.height }',
+      'height: root.height, boss_id: ref("patient", (root.height ?? 0) > 2 ? root.height : null) }',
+    ],
+    ['> 250', '> 99999'],
+  );
+  await pair.target.query(
+    'delete from visits; delete from patients where height between 20 and 6001',
+  );
+  const { entities } = await edited.json('preview', '--entity', 'patient', '--where', 'id > 19');
+  expect(entities).toMatchObject([
+    {
+      roots: 5982,
+      tables: [{ inserted: 5982 }],
+      outcomes: [{ list: 'issue', becomes: 'taken off' }],
+    },
+  ]);
+  expect(await pair.target.query('select from preview.patients where boss_id is null')).toEqual([]);
+});
