@@ -2,6 +2,7 @@ import { withClient } from '../../connectors/postgres/connection.ts';
 import { readPublication } from '../../connectors/postgres/publication.ts';
 import { dropSlot, readSlot } from '../../connectors/postgres/slot.ts';
 import { ident } from '../../connectors/postgres/sql.ts';
+import { TandemError } from '../../core/errors.ts';
 import { dropShadow, listShadows } from '../../proof/shadow/shadow-schema.ts';
 import { EXIT, type Command, type Context } from '../command.ts';
 
@@ -51,13 +52,18 @@ export const teardown: Command = {
   },
 };
 
-/** Copies to look at, which nobody needs any more. */
+/** Copies to look at, which nobody needs any more. The target may be gone before. */
 async function dropShadows(context: Context): Promise<void> {
   const { target, stream } = await context.config();
-  await withClient(target, 'teardown', async (client) => {
-    for (const schema of await listShadows(client, stream)) {
-      await dropShadow(client, schema);
-      context.out.line(`dropped schema ${schema} of the target, a shadow`);
-    }
-  });
+  try {
+    await withClient(target, 'teardown', async (client) => {
+      for (const schema of await listShadows(client, stream)) {
+        await dropShadow(client, schema);
+        context.out.line(`dropped schema ${schema} of the target, a shadow`);
+      }
+    });
+  } catch (error) {
+    if (!(error instanceof TandemError)) throw error;
+    context.notes.line(`shadows were not looked for: ${error.message}`);
+  }
 }
