@@ -1,4 +1,4 @@
-import { ident } from '../connectors/postgres/sql.ts';
+import { ident, isCastAlone } from '../connectors/postgres/sql.ts';
 import type { MirrorColumn, MirrorTable } from '../core/mirror-table.ts';
 import type { Usage } from '../core/usage.ts';
 import { mirrorName } from './mirror-schema.ts';
@@ -30,11 +30,11 @@ export function mergeOutput(
 
 const OLD_AND_NEW_SINCE = 180_000;
 
-/** A parameter of one text array per column; array types go up as text and are cast one by one. */
+/** A parameter of one array per column. */
 const parameterType = (column: MirrorColumn) =>
-  column.type.endsWith('[]') ? 'text[]' : `${column.type}[]`;
+  isCastAlone(column.type) ? 'text[]' : `${column.type}[]`;
 const castColumn = (column: MirrorColumn, source: string) =>
-  column.type.endsWith('[]')
+  isCastAlone(column.type)
     ? `${source}.${ident(column.name)}::${column.type}`
     : `${source}.${ident(column.name)}`;
 

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { arrayLiteral, ident, qualified } from '../connectors/postgres/sql.ts';
+import { arrayLiteral, ident, isCastAlone, qualified } from '../connectors/postgres/sql.ts';
 import { execute, preparedRows } from '../connectors/postgres/connection.ts';
 import { TandemError } from '../core/errors.ts';
 import { splitTableName } from '../core/mirror-table.ts';
@@ -64,8 +64,6 @@ export function encodeCell(
   });
 }
 
-export const isArray = (column: TargetColumn) => column.type.endsWith('[]');
-
 /**
  * The type without its length: a cast to `varchar(5)` cuts what is longer, and only the assignment
  * to the column refuses it. (`character` and `bit` without one would mean a length of 1.)
@@ -89,7 +87,7 @@ export function rowWriter(table: TargetTable, columns: readonly TargetColumn[]):
 /** `unnest(…)`: one array literal per column as parameter. */
 export function unnested(columns: readonly TargetColumn[]): string {
   const types = columns.map(
-    (c, i) => `$${i + 1}::${isArray(c) ? 'text' : withoutLength(c.type)}[]`,
+    (c, i) => `$${i + 1}::${isCastAlone(c.type) ? 'text' : withoutLength(c.type)}[]`,
   );
   return `unnest(${types.join(', ')})`;
 }
@@ -99,7 +97,7 @@ const batchOf = (columns: readonly TargetColumn[]): string =>
 
 /** The value of a column of `batch`, with its type. */
 export const fromBatch = (column: TargetColumn) =>
-  `batch.${ident(column.name)}${isArray(column) ? `::${withoutLength(column.type)}` : ''}`;
+  `batch.${ident(column.name)}${isCastAlone(column.type) ? `::${withoutLength(column.type)}` : ''}`;
 
 /** What is set, and the condition that something differs, byte by byte. Writing a row revives it. */
 function change(

@@ -39,6 +39,12 @@ export function columnLiteral<Row>(
   return `{${elements.join(',')}}`;
 }
 
+/**
+ * Whether values of this type go up as text and are cast one by one: an array has no array of its
+ * own, and boxes are the one type whose elements are not separated by commas.
+ */
+export const isCastAlone = (type: string) => type.endsWith('[]') || type === 'box';
+
 function element(value: string | null | undefined): string {
   if (value === null || value === undefined) return 'NULL';
   const isPlain = value.length < LONG && PLAIN.test(value);
