@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import kafkajs, { type Admin, type ITopicMetadata, type Kafka } from 'kafkajs';
 import type { Observer } from '../../core/ports.ts';
 import { kafkaError } from './kafka-error.ts';
@@ -89,11 +90,25 @@ async function create(admin: Admin, missing: readonly WantedTopic[]): Promise<vo
       value,
     })),
   }));
+  const names = topics.map(({ topic }) => topic);
   try {
     await admin.createTopics({ topics, waitForLeaders: true });
   } catch (error) {
+    // A broker at work may tell of those that it has just made that it does not know them.
+    const isUnknown = kafkaError(error, 'create topics').code === 'TOPIC_MISSING';
+    if (!(await areSeen(admin, names, isUnknown ? SEEN_WITHIN_MS : 0))) throw error;
+  }
+}
+
+const SEEN_WITHIN_MS = 10_000;
+
+async function areSeen(admin: Admin, names: readonly string[], withinMs: number): Promise<boolean> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
     const present = new Set(await admin.listTopics());
-    if (!topics.every(({ topic }) => present.has(topic))) throw error;
+    if (names.every((name) => present.has(name))) return true;
+    if (performance.now() >= deadline) return false;
+    await wait(100);
   }
 }
 
