@@ -20,7 +20,7 @@ describe.each([2, 4])('%i processes share the partitions', (count) => {
   test('killed and frozen at random moments under traffic, they end right together', async () => {
     const seed = newSeed();
     const chance = new Random(seed);
-    await using open = await SmallPath.open('Debezium', { seed });
+    await using open = await SmallPath.open('debezium-json', { seed });
     const { world } = open;
     const children = [open.run()];
     try {
@@ -57,7 +57,7 @@ const hasSome = ({ partitions }: Record<string, unknown>) => Number(partitions) 
 
 test('a group that rebalances each second goes on, and ends right', async () => {
   const seed = newSeed();
-  await using open = await SmallPath.open('Debezium', { seed });
+  await using open = await SmallPath.open('debezium-json', { seed });
   const { world, settings } = open;
   const children = [open.run(), open.run()];
   try {
@@ -96,7 +96,7 @@ test('a group that rebalances each second goes on, and ends right', async () => 
 }, 300_000);
 
 test('a zombie that wakes up with a batch in hand, when another one has its partitions, writes nothing and joins again', async () => {
-  await using open = await SmallPath.open('Debezium', { seed: newSeed() });
+  await using open = await SmallPath.open('debezium-json', { seed: newSeed() });
   const { world } = open;
   await using proxy = await StatementProxy.start(world.target.connectionString);
   const url = proxy.through(world.target.connectionString);
@@ -130,7 +130,7 @@ test('a zombie that wakes up with a batch in hand, when another one has its part
 }, 300_000);
 
 test('a consumer that is slower than one of another group writes nothing twice, and goes on from there', async () => {
-  await using open = await SmallPath.open('Debezium', { seed: newSeed() });
+  await using open = await SmallPath.open('debezium-json', { seed: newSeed() });
   const { world } = open;
   await using proxy = await StatementProxy.start(world.target.connectionString);
   const url = proxy.through(world.target.connectionString);

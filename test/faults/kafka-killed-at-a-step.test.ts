@@ -33,7 +33,7 @@ const STEPS: readonly Step[] = [
 ];
 
 test('a consumer killed at any step of a batch goes on with all of it or nothing, the journal too', async () => {
-  await using open = await SmallPath.open('Debezium', { seed: newSeed() });
+  await using open = await SmallPath.open('debezium-json', { seed: newSeed() });
   const { world } = open;
   await world.source.query(`
     update auth_user set name = 'eva' where id <= 5;

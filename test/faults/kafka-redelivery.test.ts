@@ -61,7 +61,7 @@ async function everyRow({ world }: SmallPath): Promise<readonly unknown[]> {
   return (await Promise.all(lists)).map((rows) => rows.map(({ line }) => String(line)).sort());
 }
 
-test.each<Path>(['Debezium', 'Debezium, Avro'])(
+test.each<Path>(['debezium-json', 'debezium-avro'])(
   'through %s: messages that come again, in another order and another partition, change nothing',
   async (path) => {
     const seed = newSeed();

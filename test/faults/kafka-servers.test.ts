@@ -24,7 +24,7 @@ beforeAll(async () => {
     registry: { url: '', nativeUrl: '' }, // JSON needs none
   };
   const servers: Servers = (name) => Promise.resolve(own[name]);
-  open = await SmallPath.open('Debezium', { seed: 1, servers });
+  open = await SmallPath.open('debezium-json', { seed: 1, servers });
   child = open.run({ LOG_LEVEL: 'debug' });
   await open.world.caughtUp(child, 120_000);
   await open.world.watchJournal();

@@ -1,10 +1,17 @@
 import { expect } from 'vitest';
 import { freshPrefix, sharedServer } from './kafka-stack.ts';
+import { RelayProcess } from './relay-process.ts';
 import type { SharedAddresses, SharedName } from './shared-servers.ts';
-import { tandem, TandemProcess, type Settings } from './tandem-process.ts';
+import { tandem, type Settings } from './tandem-process.ts';
 
 /** The ways that changes come from the source to the target. */
-export const PATHS = ['direct', 'relay', 'relay, Avro', 'Debezium', 'Debezium, Avro'] as const;
+export const PATHS = [
+  'direct',
+  'relay-json',
+  'relay-avro',
+  'debezium-json',
+  'debezium-avro',
+] as const;
 export type Path = (typeof PATHS)[number];
 
 export type OpenPath = AsyncDisposable & {
@@ -12,6 +19,8 @@ export type OpenPath = AsyncDisposable & {
   readonly settings: Settings;
   /** `tandem run`, as this path has it. */
   readonly run: readonly string[];
+  /** Who writes the log, where that is a process of ours. */
+  readonly relay: RelayProcess | null;
   /** Whoever writes the log is told of another mapping: `MAPPING` of the settings. */
   follow(mapping: string): Promise<void>;
 };
@@ -33,9 +42,10 @@ export async function openPath(
 ): Promise<OpenPath> {
   if (path === 'direct') {
     const nothing = () => Promise.resolve();
-    return { settings: given, run: ['run'], follow: nothing, [Symbol.asyncDispose]: nothing };
+    const run = ['run'];
+    return { settings: given, run, relay: null, follow: nothing, [Symbol.asyncDispose]: nothing };
   }
-  const isAvro = path.endsWith('Avro');
+  const isAvro = path.endsWith('avro');
   const settings = { ...(await logSettings(isAvro, servers)), ...given };
   const run = ['run', '--from', 'kafka'];
   await done(['setup'], settings);
@@ -53,16 +63,17 @@ export async function openPath(
     await deploy({ MAPPING: mapping });
   };
   const remove = async () => void (await tandem(['connector', 'delete'], connecting));
-  return { settings: connecting, run, follow, [Symbol.asyncDispose]: remove };
+  return { settings: connecting, run, relay: null, follow, [Symbol.asyncDispose]: remove };
 }
 
-function relaying(settings: Settings): Pick<OpenPath, 'follow' | typeof Symbol.asyncDispose> {
-  let relay = new TandemProcess(['relay'], settings);
+function relaying(settings: Settings): Omit<OpenPath, 'settings' | 'run'> {
+  const relay = new RelayProcess(settings);
   return {
+    relay,
     follow: async (mapping) => {
       await relay.stop('SIGKILL');
       await done(['setup'], { ...settings, MAPPING: mapping });
-      relay = new TandemProcess(['relay'], { ...settings, MAPPING: mapping });
+      relay.start({ MAPPING: mapping });
     },
     [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
   };

@@ -1,5 +1,6 @@
 import { expectSmallAgreement } from './small-agreement.ts';
 import { openPath, type OpenPath, type Path, type Servers } from './paths.ts';
+import type { RelayProcess } from './relay-process.ts';
 import { SmallWorld } from './small-world.ts';
 import { TandemProcess, type Settings } from './tandem-process.ts';
 import { waitFor } from './wait-for.ts';
@@ -7,8 +8,8 @@ import { waitFor } from './wait-for.ts';
 type Options = {
   readonly seed: number;
   /** For every process, the one that makes the way included. */
-  readonly settings?: Settings;
-  readonly servers?: Servers;
+  readonly settings?: Settings | undefined;
+  readonly servers?: Servers | undefined;
 };
 
 /** The small world, and one of the ways from its source to its target. */
@@ -22,7 +23,15 @@ export class SmallPath implements AsyncDisposable {
   }
 
   static async open(path: Path, { seed, settings, servers }: Options): Promise<SmallPath> {
-    const world = await SmallWorld.open({ seed });
+    return SmallPath.through(path, await SmallWorld.open({ seed }), { settings, servers });
+  }
+
+  /** The world is this way's from now on: it ends with it. */
+  static async through(
+    path: Path,
+    world: SmallWorld,
+    { settings, servers }: Omit<Options, 'seed'> = {},
+  ): Promise<SmallPath> {
     try {
       // Random rows have many that the mapping rejects: that is not a broken mapping.
       const given = { ...world.settings, STOP_SHARE: '1', ...settings };
@@ -35,6 +44,11 @@ export class SmallPath implements AsyncDisposable {
 
   get settings(): Settings {
     return this.#way.settings;
+  }
+
+  /** Who writes the log, where that is a process of ours. */
+  get relay(): RelayProcess | null {
+    return this.#way.relay;
   }
 
   /** `tandem run`, as this way has it, with other settings where given. */

@@ -53,6 +53,7 @@ export class SmallWorld implements AsyncDisposable {
       readonly seed: number;
       readonly model: Model;
       readonly owned: readonly TestDatabase[];
+      readonly slot: string;
     },
   ) {
     this.source = databases.source;
@@ -63,7 +64,8 @@ export class SmallWorld implements AsyncDisposable {
     this.settings = {
       SOURCE_URL: this.source.connectionString,
       TARGET_URL: this.target.connectionString,
-      TANDEM_SLOT: this.source.name,
+      TANDEM_SLOT: facts.slot,
+      TANDEM_PUBLICATION: facts.slot,
       MAPPING,
       HEARTBEAT_SECONDS: '1',
       CHUNK_ROWS: '100',
@@ -80,8 +82,16 @@ export class SmallWorld implements AsyncDisposable {
     const owned = [source, target].filter((it) => it !== given.source && it !== given.target);
     return new SmallWorld(
       { source, target },
-      { seed, model: await readModel(source, target), owned },
+      { seed, model: await readModel(source, target), owned, slot: source.name },
     );
+  }
+
+  /** Another target for the same source, with a slot and a publication of its own. */
+  static async beside({ source, seed }: SmallWorld): Promise<SmallWorld> {
+    const target = await freshDatabase({ on: 'target' });
+    await target.query(TARGET_SCHEMA);
+    const model = await readModel(source, target);
+    return new SmallWorld({ source, target }, { seed, model, owned: [target], slot: target.name });
   }
 
   query(sql: string, params: readonly unknown[] = []): Promise<Row[]> {

@@ -9,7 +9,7 @@ import { compareTable, prepareSource, SHOP_TABLES } from '../integration/example
 
 const SHOP = join(import.meta.dirname, '..', '..', 'examples', 'shop');
 
-test.each(['relay', 'Debezium, Avro'] as const)(
+test.each(['relay-json', 'debezium-avro'] as const)(
   'another pair of databases, through %s: the shop is right after a busy day',
   async (path) => {
     await using pair = await freshPair();

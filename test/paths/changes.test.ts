@@ -1,151 +1,169 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Path } from '../harness/paths.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { EVERY_TYPE } from '../harness/every-type.ts';
+import { EveryPath, type Lane } from '../harness/every-path.ts';
 import { SAMPLE_VALUES } from '../harness/sample-values.ts';
-import { SmallPath } from '../harness/small-path.ts';
-import type { TandemProcess } from '../harness/tandem-process.ts';
+import { TYPE_COLUMNS } from '../harness/small-and-types-mapping.ts';
 
-// Every kind of change, whichever way it comes: the tests of a path share its world and a process.
+// Every kind of change, written once, comes the same through every path. The tests share the paths.
 
 /** Large enough to be stored out of line, and no compression helps. */
 const large = (salt: string) =>
   `(select string_agg(md5('${salt}' || i), '') from generate_series(1, 300) i)`;
 
-describe.each<Path>(['direct', 'Debezium'])('%s', (path) => {
-  let open: SmallPath;
-  let child: TandemProcess;
-  const write = (sql: string) => open.world.source.query(sql);
-  const arrived = () => open.expectArrived(child);
-  const counted = async (sql: string) =>
-    Number((await open.world.query(`select count(*) as n from ${sql}`))[0]?.['n']);
+let paths: EveryPath;
+const write = (sql: string, values?: readonly unknown[]) => paths.write(sql, values);
+const arrived = () => paths.arrived();
+const counted = async ({ world }: Lane, from: string) =>
+  Number((await world.query(`select count(*) as n from ${from}`))[0]?.['n']);
 
-  beforeAll(async () => {
-    open = await SmallPath.open(path, {
-      seed: 1,
-      settings: { MAX_ROOTS_PER_BATCH: '20', BATCH_MAX_EVENTS: '200' },
-    });
-    child = open.run();
-    await open.world.caughtUp(child, 120_000);
-  }, 240_000);
-  afterAll(async () => {
-    await child[Symbol.asyncDispose]();
-    await open[Symbol.asyncDispose]();
-  }, 120_000);
+beforeAll(async () => {
+  paths = await EveryPath.open(1, { MAX_ROOTS_PER_BATCH: '20', BATCH_MAX_EVENTS: '200' });
+}, 600_000);
+afterAll(() => paths[Symbol.asyncDispose](), 120_000);
 
-  test('rows come, change, get another key, go, and come back', async () => {
-    await write(`begin;
-      insert into auth_user (id, name) values (100, 'ada'), (101, 'ben'), (102, 'eva');
-      insert into patient (id, user_id, note) values (100, 100, 'a'), (101, 101, 'b');
-      update auth_user set name = 'eva', email = 'e@example.org' where id = 100;
-      delete from auth_user where id = 102;
-      commit`);
-    await write(`update patient set id = 201 where id = 101`);
-    await write(`update office_user set user_id = user_id + 1000 where office_id = 1`);
-    await write(`delete from patient where id = 100`);
-    await write(`insert into patient (id, user_id, note) values (100, 101, 'again')`);
-    await write(`begin; update patient set id = 300 where id = 201;
-      insert into patient (id, user_id, note) values (201, 100, 'in its place');
-      update patient set note = 'moved' where id = 300; commit`);
-    await arrived();
+test('rows come, change, get another key, go, and come back', async () => {
+  await write(`begin;
+    insert into auth_user (id, name) values (100, 'ada'), (101, 'ben'), (102, 'eva');
+    insert into patient (id, user_id, note) values (100, 100, 'a'), (101, 101, 'b');
+    update auth_user set name = 'eva', email = 'e@example.org' where id = 100;
+    delete from auth_user where id = 102;
+    commit`);
+  await write(`update patient set id = 201 where id = 101`);
+  await write(`update office_user set user_id = user_id + 1000 where office_id = 1`);
+  await write(`delete from patient where id = 100`);
+  await write(`insert into patient (id, user_id, note) values (100, 101, 'again')`);
+  await write(`begin; update patient set id = 300 where id = 201;
+    insert into patient (id, user_id, note) values (201, 100, 'in its place');
+    update patient set note = 'moved' where id = 300; commit`);
+  await arrived();
+});
+
+test('a large value stays where an update leaves it alone, also when the key changes', async () => {
+  await write(`update patient set note = ${large('a')} where id in (1, 2, 3);
+    update instruction set notes = ${large('b')} where id in (1, 2)`);
+  await write('update patient set doctor_id = 2 where id in (1, 2)');
+  await write('update patient set id = 1001 where id = 1');
+  await write('update instruction set status = 3, patient_id = 1001 where id = 1');
+  await arrived();
+});
+
+test('values that some form on the way could spoil arrive as they are', async () => {
+  const longest = Math.max(...Object.values(SAMPLE_VALUES).map(({ length }) => length));
+  const names = Object.keys(SAMPLE_VALUES);
+  for (let i = 0; i < longest; i++) {
+    const values = names.map((name) => SAMPLE_VALUES[name]?.[i % SAMPLE_VALUES[name].length]);
+    await write(
+      `insert into sample (id, ${names.join(', ')})
+       values (${i}, ${names.map((_, at) => `$${at + 1}`).join(', ')})`,
+      values,
+    );
+  }
+  await write(`update sample set flag = not flag, big = null where id % 2 = 0`);
+  await write(`insert into sample (id) values (1000)`);
+  await arrived();
+});
+
+test('a value of every type arrives as it is, as text', async () => {
+  const most = Math.max(...EVERY_TYPE.map(({ values }) => values.length));
+  const places = TYPE_COLUMNS.map((_, i) => `$${i + 2}`).join(', ');
+  for (let n = 0; n <= most; n++) {
+    const values = EVERY_TYPE.map(({ values }) => values[n] ?? null);
+    await write(`insert into every_type values ($1, ${places})`, [n, ...values]);
+  }
+  await write(`update every_type set c1 = 7 where id < 3`);
+  await write(`update every_type set id = id + 100 where id in (1, 4)`);
+  await arrived();
+  await paths.expectTypes();
+});
+
+test('a transaction larger than a batch arrives, and so does what affects too many rows for one', async () => {
+  await write(`insert into patient (id, user_id, note)
+    select i, 101, 'crowd' from generate_series(5000, 5999) i`);
+  await write(`begin; update patient set office_id = 1 where id >= 5000;
+    delete from patient where id between 5000 and 5199;
+    update auth_user set name = 'of many' where id = 101; commit`);
+  await arrived();
+  await paths.each(async (lane) =>
+    expect(await counted(lane, `patients where name = 'of many'`)).toBeGreaterThan(700),
+  );
+});
+
+test('children that come before their parents wait for them, and may change them', async () => {
+  await write(`insert into instruction_state (id, instruction_id, status, set_at)
+    values (700, 700, 1, '2024-03-01'), (701, 700, 2, '2024-03-02')`);
+  await write(`insert into instruction (id, patient_id, status) values (700, 700, 1)`);
+  await arrived();
+  await paths.each(async (lane) =>
+    expect(await counted(lane, `tandem.held where entity = 'order_state'`)).toBeGreaterThan(1),
+  );
+  await write(`insert into patient (id, user_id, office_id) values (700, 700, 700)`);
+  await write(`insert into auth_user (id, name) values (700, 'late')`);
+  await write(`insert into office (id, name) values (700, 'later still')`);
+  await arrived();
+  await paths.each(async (lane) =>
+    expect(await counted(lane, `patients where name = 'late' and office_id is not null`)).toBe(1),
+  );
+  await write(`update instruction set patient_id = 2 where id = 700;
+    update instruction_state set instruction_id = 2 where id = 701;
+    update patient set user_id = 2, office_id = 2 where id = 700`);
+  await arrived();
+});
+
+test('each change of a status is in the journal, once', async () => {
+  await paths.each(({ world }) => world.watchJournal());
+  for (let i = 0; i < 5; i++) {
+    await write(`update instruction set status = (status + 1) % 6 where id between 5 and 20`);
+  }
+  await write(`begin; update instruction set status = 4 where id = 7;
+    update instruction set status = 5 where id = 7; commit`);
+  await arrived();
+  await paths.each(({ world }) => world.expectJournal());
+});
+
+test('a row that the target refuses is set apart, the others go on, and it is mended by a change', async () => {
+  await write(`update auth_user set name = 'forbidden' where id = 3;
+    update auth_user set name = 'thirteen char' where id = 4;
+    update auth_user set name = 'eva' where id between 5 and 9`);
+  await arrived();
+  const refused = `tandem.quarantine where error_class = 'TARGET_REFUSED_ROW'`;
+  await paths.each(async (lane) => expect(await counted(lane, refused)).toBe(2));
+  await write(`update auth_user set name = 'ben' where id in (3, 4)`);
+  await arrived();
+  await paths.each(async (lane) => expect(await counted(lane, refused)).toBe(0));
+});
+
+test('what is there in the end is the same through every path, row by row', async () => {
+  await paths.expectSameEverywhere();
+});
+
+test('a truncate stops what it concerns, is followed, or is left out, as it was asked for', async () => {
+  await paths.each((lane) => lane.restart({ ON_TRUNCATE: 'stop,jaw=apply,office_user=ignore' }));
+  const links = `legacy.office_user where not _deleted`;
+  const before = new Map<Lane, number>();
+  await paths.each(async (lane) => void before.set(lane, await counted(lane, links)));
+  await write('truncate jaw');
+  await write(`insert into jaw (id, kind) values (1, 'back')`);
+  await arrived();
+  await write('truncate office_user');
+  await write(`insert into office_user (office_id, user_id) values (1, 777)`);
+  await paths.each(async (lane) => {
+    await lane.world.caughtUp(lane.child);
+    expect(await counted(lane, links)).toBe((before.get(lane) ?? 0) + 1);
   });
-
-  test('a large value stays where an update leaves it alone, also when the key changes', async () => {
-    await write(`update patient set note = ${large('a')} where id in (1, 2, 3);
-      update instruction set notes = ${large('b')} where id in (1, 2)`);
-    await write('update patient set doctor_id = 2 where id in (1, 2)');
-    await write('update patient set id = 1001 where id = 1');
-    await write('update instruction set status = 3, patient_id = 1001 where id = 1');
-    await arrived();
-  });
-
-  test('values that some form on the way could spoil arrive as they are', async () => {
-    const longest = Math.max(...Object.values(SAMPLE_VALUES).map(({ length }) => length));
-    const names = Object.keys(SAMPLE_VALUES);
-    for (let i = 0; i < longest; i++) {
-      const values = names.map((name) => SAMPLE_VALUES[name]?.[i % SAMPLE_VALUES[name].length]);
-      await open.world.source.query(
-        `insert into sample (id, ${names.join(', ')})
-         values (${i}, ${names.map((_, at) => `$${at + 1}`).join(', ')})`,
-        values,
-      );
-    }
-    await write(`update sample set flag = not flag, big = null where id % 2 = 0`);
-    await write(`insert into sample (id) values (1000)`);
-    await arrived();
-  });
-
-  test('a transaction larger than a batch arrives, and so does what affects too many rows for one', async () => {
-    await write(`insert into patient (id, user_id, note)
-      select i, 101, 'crowd' from generate_series(5000, 5999) i`);
-    await write(`begin; update patient set office_id = 1 where id >= 5000;
-      delete from patient where id between 5000 and 5199;
-      update auth_user set name = 'of many' where id = 101; commit`);
-    await arrived();
-    expect(await counted(`patients where name = 'of many'`)).toBeGreaterThan(700);
-  });
-
-  test('children that come before their parents wait for them, and may change them', async () => {
-    await write(`insert into instruction_state (id, instruction_id, status, set_at)
-      values (700, 700, 1, '2024-03-01'), (701, 700, 2, '2024-03-02')`);
-    await write(`insert into instruction (id, patient_id, status) values (700, 700, 1)`);
-    await arrived();
-    expect(await counted(`tandem.held where entity = 'order_state'`)).toBeGreaterThan(1);
-    await write(`insert into patient (id, user_id, office_id) values (700, 700, 700)`);
-    await write(`insert into auth_user (id, name) values (700, 'late')`);
-    await write(`insert into office (id, name) values (700, 'later still')`);
-    await arrived();
-    expect(await counted(`patients where name = 'late' and office_id is not null`)).toBe(1);
-    await write(`update instruction set patient_id = 2 where id = 700;
-      update instruction_state set instruction_id = 2 where id = 701;
-      update patient set user_id = 2, office_id = 2 where id = 700`);
-    await arrived();
-  });
-
-  test('each change of a status is in the journal, once', async () => {
-    await open.world.watchJournal();
-    for (let i = 0; i < 5; i++) {
-      await write(`update instruction set status = (status + 1) % 6 where id between 5 and 20`);
-    }
-    await write(`begin; update instruction set status = 4 where id = 7;
-      update instruction set status = 5 where id = 7; commit`);
-    await arrived();
-    await open.world.expectJournal();
-  });
-
-  test('a row that the target refuses is set apart, the others go on, and it is mended by a change', async () => {
-    await write(`update auth_user set name = 'forbidden' where id = 3;
-      update auth_user set name = 'thirteen char' where id = 4;
-      update auth_user set name = 'eva' where id between 5 and 9`);
-    await arrived();
-    const refused = `tandem.quarantine where error_class = 'TARGET_REFUSED_ROW'`;
-    expect(await counted(refused)).toBe(2);
-    await write(`update auth_user set name = 'ben' where id in (3, 4)`);
-    await arrived();
-    expect(await counted(refused)).toBe(0);
-  });
-
-  test('a truncate stops what it concerns, is followed, or is left out, as it was asked for', async () => {
-    await child.stop();
-    child = open.run({ ON_TRUNCATE: 'stop,jaw=apply,office_user=ignore' });
-    const links = await counted('legacy.office_user where not _deleted');
-    await write('truncate jaw');
-    await write(`insert into jaw (id, kind) values (1, 'back')`);
-    await arrived();
-    await write('truncate office_user');
-    await write(`insert into office_user (office_id, user_id) values (1, 777)`);
-    await open.world.caughtUp(child);
-    expect(await counted('legacy.office_user where not _deleted')).toBe(links + 1);
-    await write('truncate record');
-    await write(`insert into record (id, body) values (1, 'back')`);
-    await child.logged('table stopped', ({ table }) => table === 'record', 60_000);
-    await write(`update patient set note = 'goes on' where id = 2`);
-    await child.during(
-      open.expectRow(`patients where note = 'goes on'`),
+  await write('truncate record');
+  await write(`insert into record (id, body) values (1, 'back')`);
+  await paths.each(({ child }) =>
+    child.logged('table stopped', ({ table }) => table === 'record', 60_000),
+  );
+  await write(`update patient set note = 'goes on' where id = 2`);
+  await paths.each(({ child, way }) =>
+    child.during(
+      way.expectRow(`patients where note = 'goes on'`),
       'a row of another table',
       60_000,
-    );
-    await child.stop();
-    child = open.run({ ON_TRUNCATE: 'apply' });
-    await write('truncate office_user');
-    await arrived();
-  });
+    ),
+  );
+  await paths.each((lane) => lane.restart({ ON_TRUNCATE: 'apply' }));
+  await write('truncate office_user');
+  await arrived();
 });

@@ -32,13 +32,13 @@ test('from the slot to the relay, to Debezium and back to the slot, under traffi
   await world.watchJournal();
   await using traffic = startSmallTraffic(world.source, { seed, perSecond: 40 });
   {
-    await using way = await openPath('relay', given);
+    await using way = await openPath('relay-json', given);
     await using child = start(way);
     await world.caughtUp(child);
   }
   let left: OpenPath;
   {
-    await using way = await openPath('Debezium', given);
+    await using way = await openPath('debezium-json', given);
     left = way;
     await using child = start(way);
     await world.caughtUp(child);
