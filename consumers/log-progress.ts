@@ -173,6 +173,13 @@ export class LogProgress {
         lagMs === null ? null : `${lagMs} ms`,
       ],
     );
+    // Their own partitions have told all that was behind.
+    await execute(
+      target,
+      `delete from tandem.row_behind where until_commit <= (
+         select position::pg_lsn from tandem.position where stream = $1)`,
+      [stream],
+    );
     if (lagMs === null) return;
     observer.batch({
       events: 0,

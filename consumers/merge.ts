@@ -22,6 +22,7 @@ import {
   type MergeOutput,
 } from './merge-sql.ts';
 import { groupBy } from './model.ts';
+import { keepBehind, type RowBehind } from './rows-behind.ts';
 
 /** A mirror row that a merge changed. */
 export type Changed = {
@@ -109,7 +110,12 @@ export class TableMerge {
       else whole.push(final);
     }
     const missing = await this.#withoutRow(client, partial);
-    if (missing.length > 0) await this.#readAgain(client, reader, missing, whole, gone);
+    if (missing.length > 0) {
+      const isJournaled = changes.through === 'log' && changes.steps.length > 0;
+      const rows = isJournaled ? await this.#asTold(client, missing) : [];
+      const version = await this.#readAgain(client, reader, missing, whole, gone);
+      if (isJournaled) await keepBehind(client, this.table, rows, version);
+    }
     const changed: Changed[] = [];
     const columns = this.table.columns;
     if (whole.length > 0) changed.push(...(await this.#writeWhole(client, whole)));
@@ -182,13 +188,31 @@ export class TableMerge {
     );
   }
 
+  /** Each row as the log has told it so far: what was not sent is the mirror's, if that is the row. */
+  async #asTold(client: pg.ClientBase, finals: readonly Final[]): Promise<RowBehind[]> {
+    const textOf = (final: Final) => keyText(this.table, final.key);
+    const stored = await this.stored(client, finals.map(textOf));
+    return finals.map((final): RowBehind => {
+      const key = textOf(final);
+      const known = stored.get(key);
+      const { image, version } = final;
+      if (known === undefined) return { key, image, version };
+      if (compareVersions(known.version, version) >= 0) return { key, ...known };
+      if (image === null || known.image === null || final.isAnotherRow) {
+        return { key, image, version };
+      }
+      return { key, image: fill(image, known.image), version };
+    });
+  }
+
+  /** Returns the version that these rows have then. */
   async #readAgain(
     client: pg.ClientBase,
     reader: SourceReader,
     missing: readonly Final[],
     whole: Final[],
     gone: Final[],
-  ): Promise<void> {
+  ): Promise<Version> {
     const keys = missing.map((final) => keyParts(this.table, keyText(this.table, final.key)));
     const { lsn, rows, readUntil = lsn } = await reader.readByKey(this.table, keys);
     if (readUntil > this.#aheadUntil) {
@@ -202,6 +226,7 @@ export class TableMerge {
       const image = found.get(keyText(this.table, final.key)) ?? null;
       (image === null ? gone : whole).push({ ...final, version, image, carriedFrom: null });
     }
+    return version;
   }
 
   #update(mask: string, present: readonly MirrorColumn[]): string {

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { execute, preparedRows } from '../connectors/postgres/connection.ts';
-import { arrayLiteral } from '../connectors/postgres/sql.ts';
-import type { Cell, Image } from '../core/mirror-table.ts';
+import { arrayLiteral, columnLiteral } from '../connectors/postgres/sql.ts';
+import type { Cell, Image, MirrorTable } from '../core/mirror-table.ts';
 import { compareVersions, formatLsn, parseLsn, type Lsn, type Version } from '../core/version.ts';
 import type { Step, Update } from './collapse.ts';
 
@@ -11,11 +11,14 @@ type Known = { readonly image: Image | null; readonly version: Version };
 /** A row as its own partition has it at `version` (null: not there), where the mirror is at `until`. */
 type Behind = { readonly image: Image | null; readonly version: Version; readonly until: Version };
 
+export type RowBehind = Omit<Behind, 'until'> & { readonly key: string };
+
 /**
- * Rows of a journaled table that the mirror has no more, while the partition of their key is not that
- * far: a key change is told by the partition of the new key too, which may be ahead. Updates that
- * come after that are too old for the mirror, but nobody has seen them: the journal needs the row as
- * it was. It goes when its own partition tells of its end.
+ * Rows of a journaled table that the mirror is ahead of, while the partition of their key is not that
+ * far: a key change is told by the partition of the new key too, which may be ahead, and a row that
+ * was read again from the source is as the source has it. Updates that come after that are too old
+ * for the mirror, but nobody has seen them: the journal needs the row as it was. It goes when its own
+ * partition tells of its end, or when the whole log has come by (`LogProgress`).
  */
 export class RowsBehind {
   readonly #table: string;
@@ -67,7 +70,12 @@ export class RowsBehind {
     const row = this.#rows.get(key);
     if (step.kind === 'leave') {
       if (known !== undefined && compareVersions(version, known.version) <= 0) return;
-      const place = row ?? { image: known?.image ?? null, version: known?.version ?? START };
+      const isBehind =
+        row !== undefined &&
+        (known === undefined || compareVersions(known.version, row.until) <= 0);
+      const place = isBehind
+        ? row
+        : { image: known?.image ?? null, version: known?.version ?? START };
       this.#set(key, { ...place, until: version });
     } else if (row !== undefined && compareVersions(version, row.version) > 0) {
       const isEnd = step.kind === 'delete' && compareVersions(version, row.until) >= 0;
@@ -118,6 +126,37 @@ export class RowsBehind {
     else this.#rows.set(key, row);
     this.#changed.add(key);
   }
+}
+
+/**
+ * Keeps rows as the log has them, where the mirror gets them as the source has them at `until`. One
+ * that the mirror was ahead of already stays as it is, and is behind for longer.
+ */
+export async function keepBehind(
+  client: pg.ClientBase,
+  table: MirrorTable,
+  rows: readonly RowBehind[],
+  until: Version,
+): Promise<void> {
+  await preparedRows(
+    client,
+    `insert into tandem.row_behind as behind
+     select $1, key, cells, commit_lsn, change_lsn, $6, $7
+     from unnest($2::text[], $3::jsonb[], $4::pg_lsn[], $5::pg_lsn[])
+       as given (key, cells, commit_lsn, change_lsn)
+     on conflict (table_name, key) do update
+       set until_commit = excluded.until_commit, until_change = excluded.until_change
+       where (excluded.until_commit, excluded.until_change) > (behind.until_commit, behind.until_change)`,
+    [
+      table.name,
+      columnLiteral(rows, ({ key }) => key),
+      columnLiteral(rows, ({ image }) => cellsOf(image)),
+      columnLiteral(rows, ({ version }) => formatLsn(version.commitLsn)),
+      columnLiteral(rows, ({ version }) => formatLsn(version.changeLsn)),
+      formatLsn(until.commitLsn),
+      formatLsn(until.changeLsn),
+    ],
+  );
 }
 
 /** Before every change. */

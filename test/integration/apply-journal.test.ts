@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { addJob } from '../../consumers/jobs.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
+import type { SourceReader } from '../../core/ports.ts';
 import { SPECIAL_STATUS } from '../harness/small-mapping.ts';
 import { Bench, UNCHANGED, version, type LegacyRow, type SentRow } from '../harness/apply-bench.ts';
 
@@ -307,4 +308,32 @@ test('through a log: a key change that is ahead of older updates of that key doe
   await apply(updated(1, 5, 4));
   expect(await entries()).toEqual(all);
   expect(await bench.query('select from tandem.row_behind')).toEqual([]);
+});
+
+test('through a log: a row that is read again hides no update that is still to come', async () => {
+  let now: LegacyRow = { id: 2, patient_id: 1, status: 5, notes: 'large' };
+  const table = bench.table('instruction');
+  const reader: SourceReader = {
+    readByKey: async () => ({
+      lsn: version(20).commitLsn,
+      rows: [table.columns.map(({ name }) => (now[name] == null ? null : String(now[name])))],
+    }),
+  };
+  await using open = await bench.applier({ through: 'log', reader });
+  const apply = (...events: ChangeEvent[]) => bench.applyFromLog(open, ...events);
+  await apply(...parents(), bench.write('create', 'instruction', order(1, 1, 'large'), version(2)));
+  // The large value did not come with the new key, so the row is read: it is further by then.
+  const moved = bench.write('create', 'instruction', order(2, 1, UNCHANGED), version(6), { id: 1 });
+  await apply(moved);
+  await apply(updated(2, 3, 7), updated(2, 4, 8));
+  await apply(updated(2, 5, 9));
+  const all = ['2 1>3', '2 3>4', '2 4>5'];
+  expect(await entries()).toEqual(all);
+  await apply(updated(2, 3, 7), moved, updated(2, 5, 9));
+  expect(await entries()).toEqual(all);
+
+  // From there on the mirror follows its partition again.
+  now = { ...now, status: 2 };
+  await apply(updated(2, 0, 21), updated(2, 2, 22));
+  expect(await entries()).toEqual([...all, '2 5>0', '2 0>2']);
 });
