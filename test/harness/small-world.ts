@@ -143,6 +143,7 @@ export class SmallWorld implements AsyncDisposable {
   async watchJournal(): Promise<void> {
     await this.source.query('truncate status_log');
     await this.target.query(`truncate status_changes, tandem.journal_waiting;
+      delete from tandem.held where entity = 'status_change';
       delete from tandem.excluded where entity = 'status_change'`);
   }
 
