@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import type { TestDatabase } from './database.ts';
 import { endState } from './end-state.ts';
 import { PATHS, type Path } from './paths.ts';
 import { TYPE_COLUMNS, TYPES_OF_SOURCE, TYPES_OF_TARGET } from './small-and-types-mapping.ts';
 import { SmallPath } from './small-path.ts';
 import { SmallWorld } from './small-world.ts';
-import type { Settings, TandemProcess } from './tandem-process.ts';
+import { tandem, type Settings, type TandemProcess } from './tandem-process.ts';
 
 const MAPPING = fileURLToPath(new URL('./small-and-types-mapping.ts', import.meta.url));
 /** Whoever of them starts first makes the processor wait for the others. */
@@ -27,9 +28,23 @@ export class Lane {
     return this.way.world;
   }
 
+  /** Ends the process, and starts one with these settings beside those of the way. */
   async restart(settings: Settings = {}, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     await this.child.stop(signal);
     this.child = this.way.run(settings);
+  }
+
+  /** Ends without a word who applies, and who writes the log, and starts them again. */
+  async crash(): Promise<void> {
+    await Promise.all([this.restart({}, 'SIGKILL'), this.way.relay?.stop('SIGKILL')]);
+    this.way.relay?.start();
+  }
+
+  /** A command of `tandem`, which has to end with this code; returns what it prints. */
+  async does(wanted: number, ...args: string[]): Promise<string> {
+    const { code, output } = await tandem(args, this.way.settings);
+    expect(code, `${args.join(' ')}: ${output}`).toBe(wanted);
+    return output;
   }
 }
 
@@ -70,9 +85,12 @@ export class EveryPath implements AsyncDisposable {
     }
   }
 
-  /** Of the one source. */
+  get source(): TestDatabase {
+    return this.#first.world.source;
+  }
+
   async write(sql: string, values: readonly unknown[] = []): Promise<void> {
-    await this.#first.world.source.query(sql, values);
+    await this.source.query(sql, values);
   }
 
   /** Does the same with all, side by side; a failure names the path. */
@@ -106,7 +124,7 @@ export class EveryPath implements AsyncDisposable {
     const from = `select ${columns('id')} from every_type order by 1`;
     const into = `select ${columns('legacy_id as id')} from every_types
       where deleted_at is null order by 1`;
-    const wanted = await this.#first.world.source.query(from);
+    const wanted = await this.source.query(from);
     expect(wanted.length).toBeGreaterThan(10);
     await this.each(async ({ world }) => {
       const refused = await world.query(`select message from tandem.quarantine

@@ -1,14 +1,22 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Random } from '../../demo/legacy/random.ts';
 import { EVERY_TYPE } from '../harness/every-type.ts';
 import { EveryPath, type Lane } from '../harness/every-path.ts';
 import { SAMPLE_VALUES } from '../harness/sample-values.ts';
+import type { Path } from '../harness/paths.ts';
+import { newSeed } from '../harness/seed.ts';
 import { TYPE_COLUMNS } from '../harness/small-and-types-mapping.ts';
+import { startSmallTraffic } from '../harness/small-traffic.ts';
 
 // Every kind of change, written once, comes the same through every path. The tests share the paths.
 
 /** Large enough to be stored out of line, and no compression helps. */
 const large = (salt: string) =>
   `(select string_agg(md5('${salt}' || i), '') from generate_series(1, 300) i)`;
+
+/** Commands beside the stream do not ask in which form it came; direct mode has tests of its own. */
+const COMMANDED: ReadonlySet<Path> = new Set<Path>(['relay-json', 'debezium-avro']);
 
 let paths: EveryPath;
 const write = (sql: string, values?: readonly unknown[]) => paths.write(sql, values);
@@ -132,6 +140,25 @@ test('a row that the target refuses is set apart, the others go on, and it is me
   await paths.each(async (lane) => expect(await counted(lane, refused)).toBe(0));
 });
 
+test('a refused row is tried again by hand, once the target takes it', async () => {
+  await write(`update auth_user set name = 'forbidden' where id = 6`);
+  await arrived();
+  const named = `profiles where name = 'forbidden'`;
+  await paths.each(async (lane) => {
+    await lane.world.query('alter table profiles drop constraint profiles_name_check');
+    if (!COMMANDED.has(lane.path)) return;
+    await lane.does(0, 'quarantine', 'retry', 'profile');
+    await lane.way.expectRow(named);
+  });
+  await write(`update auth_user set name = 'ben' where id = 6`);
+  await arrived();
+  await paths.each(async ({ world }) =>
+    world.query(
+      `alter table profiles add constraint profiles_name_check check (name <> 'forbidden')`,
+    ),
+  );
+});
+
 test('what is there in the end is the same through every path, row by row', async () => {
   await paths.expectSameEverywhere();
 });
@@ -167,3 +194,30 @@ test('a truncate stops what it concerns, is followed, or is left out, as it was 
   await write('truncate office_user');
   await arrived();
 });
+
+test('under traffic: killed, an entity paused, another one derived again, a fault planted and repaired', async () => {
+  const seed = newSeed();
+  await paths.each(({ world }) => world.watchJournal());
+  await using traffic = startSmallTraffic(paths.source, { seed, perSecond: 60 });
+  // Out of reach of the traffic, so that no change mends it.
+  await write(`insert into jaw (id, kind) values (900, 'as it is')`);
+  await paths.each(async (lane) => {
+    await wait(new Random(seed).int(0, 1_500));
+    await lane.crash();
+    await lane.child.logged('streaming', undefined, 60_000);
+    if (!COMMANDED.has(lane.path)) return;
+    await lane.does(0, 'pause', 'patient');
+    await lane.does(0, 'resume', 'patient');
+    await lane.does(0, 'reprocess', '--entity', 'order');
+    await lane.way.expectRow(`jaws where kind = 'as it is'`);
+    await lane.world.query(`update legacy.jaw set kind = 'planted' where id = 900`);
+    expect(await lane.does(1, 'verify', '--table', 'jaw')).toMatch(/jaw: 900/);
+    await lane.does(0, 'verify', '--table', 'jaw', '--repair');
+  });
+  await traffic.end();
+  await paths.arrived(120_000);
+  await paths.each(async ({ child, world }) => {
+    await world.expectJournal();
+    expect(await child.stop('SIGTERM'), child.output).toBe(0);
+  });
+}, 300_000);
