@@ -34,6 +34,10 @@ export function statusLines(
   const rate = rates === null ? '' : `, ${formatSize(rates.bytesPerSecond)}/s`;
   lines.push(`lag          ${seconds}, ${bytes}`);
   lines.push(`position     ${lag.position ?? '?'}${rate}`);
+  if (status.interruption !== null) {
+    const { error, ageSeconds } = status.interruption;
+    lines.push(`interrupted  ${error}, ${formatSeconds(ageSeconds)} ago; nothing has come since`);
+  }
   lines.push(`mirror       ${mirror.loaded} of ${mirror.tables} tables loaded`);
   for (const { table, state, reason, since } of status.unsettled) {
     const why = reason === null ? UNSETTLED[state] : `stopped: ${reason}`;

@@ -10,6 +10,7 @@ import {
   type ChangedMapping,
   type InactiveEntity,
 } from './entity-states.ts';
+import { lastInterruption, type Interruption } from './interruption.ts';
 import { journalGaps, type JournalGap } from './journal-gaps.ts';
 import { readLag, type Lag } from './lag.ts';
 
@@ -30,6 +31,8 @@ export type Status = {
   readonly phase: Phase;
   readonly slot: SlotState | NoSlot;
   readonly lag: Lag;
+  /** Why nothing comes at present; null where something does, or nothing has failed. */
+  readonly interruption: Interruption | null;
   readonly mirror: {
     readonly loaded: number;
     readonly tables: number;
@@ -102,6 +105,7 @@ export async function readStatus(context: {
     phase: phaseOf({ isLoaded, isDerived: derived >= wanted, isConsistent: isWhole, slot }),
     slot,
     lag,
+    interruption: await lastInterruption(target, stream),
     mirror: { loaded, tables, isConsistent },
     unsettled,
     openJobs: Number(open?.[0] ?? 0),
@@ -190,6 +194,7 @@ function notSetUp(slot: SlotState | NoSlot): Status {
     phase: 'not set up',
     slot,
     lag: { position: null, bytes: null, seconds: null, lastDelaySeconds: null, movedAt: null },
+    interruption: null,
     mirror: { loaded: 0, tables: 0, isConsistent: false },
     unsettled: [],
     openJobs: 0,
