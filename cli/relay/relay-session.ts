@@ -63,7 +63,11 @@ export async function relaySession(
   if (signal.aborted) return;
   const { prefix } = kafka.topics;
   const topics = wantedTopics(kafka.topics, start.tables).map(({ name }) => name);
-  const log = await LogWriter.open(client, { topics, compression: kafka.compression });
+  const log = await LogWriter.open(client, {
+    topics,
+    compression: kafka.compression,
+    observer,
+  });
   const over = new AbortController();
   const beating = beat(context, AbortSignal.any([signal, over.signal]));
   try {

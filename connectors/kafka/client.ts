@@ -1,4 +1,10 @@
-import { Kafka, logLevel, type LogEntry, type SASLOptions } from 'kafkajs';
+import {
+  Kafka,
+  logLevel,
+  type LogEntry,
+  type RequestTimeoutEvent,
+  type SASLOptions,
+} from 'kafkajs';
 import type { Observer } from '../../core/ports.ts';
 import { registerCodecs } from './codecs.ts';
 
@@ -65,6 +71,12 @@ function secureContext({ ca, client }: KafkaTls) {
     ...(ca === null ? {} : { ca }),
     ...(client === null ? {} : { cert: client.certificate, key: client.key }),
   };
+}
+
+/** A broker that hangs is only known by the time that a request takes: the attempts follow. */
+export function tellUnanswered({ payload }: RequestTimeoutEvent, observer: Observer): void {
+  const { broker, apiName } = payload;
+  observer.event('broker does not answer', { broker, request: apiName }, 'warn');
 }
 
 /** Only what was said and by which part: the rest may hold addresses of others and stack traces. */

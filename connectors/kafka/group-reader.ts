@@ -9,6 +9,7 @@ import type {
 import { Doorbell } from '../../core/doorbell.ts';
 import { TandemError } from '../../core/errors.ts';
 import type { Observer } from '../../core/ports.ts';
+import { tellUnanswered } from './client.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import { judgeCluster, judgeLog } from './judge-log.ts';
 import { kafkaError } from './kafka-error.ts';
@@ -140,9 +141,10 @@ export class GroupReader {
       throw kafkaError(error, 'connect');
     }
     if (this.#isClosed) return;
-    const { GROUP_JOIN, START_BATCH_PROCESS, CRASH } = consumer.events;
+    const { GROUP_JOIN, START_BATCH_PROCESS, CRASH, REQUEST_TIMEOUT } = consumer.events;
     consumer.on(GROUP_JOIN, ({ payload }) => this.#joined(payload));
     consumer.on(CRASH, ({ payload }) => this.#fail(payload.error, 'consume'));
+    consumer.on(REQUEST_TIMEOUT, (event) => tellUnanswered(event, this.#options.observer));
     consumer.on(START_BATCH_PROCESS, ({ payload }) => {
       if (payload.batchSize === 0) this.#passOver(payload);
     });

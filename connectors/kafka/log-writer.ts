@@ -1,6 +1,8 @@
 import kafkajs, { type Admin, type Kafka, type Producer, type TopicMessages } from 'kafkajs';
 import { TandemError } from '../../core/errors.ts';
 import type { EncodedMessage } from '../../core/log-message.ts';
+import type { Observer } from '../../core/ports.ts';
+import { tellUnanswered } from './client.ts';
 import type { Compression } from './compression.ts';
 import { kafkaError } from './kafka-error.ts';
 import { partitionOfKey } from './murmur2.ts';
@@ -46,7 +48,12 @@ export class LogWriter {
     {
       topics,
       compression,
-    }: { readonly topics: readonly string[]; readonly compression: Compression },
+      observer,
+    }: {
+      readonly topics: readonly string[];
+      readonly compression: Compression;
+      readonly observer?: Observer;
+    },
   ): Promise<LogWriter> {
     const producer = kafka.producer({
       idempotent: true,
@@ -54,6 +61,9 @@ export class LogWriter {
       allowAutoTopicCreation: false,
       createPartitioner: () => givenPartition,
     });
+    if (observer !== undefined) {
+      producer.on(producer.events.REQUEST_TIMEOUT, (event) => tellUnanswered(event, observer));
+    }
     try {
       const partitions = await withAdmin(kafka, { what: 'count partitions' }, (admin) =>
         countPartitions(admin, topics),
