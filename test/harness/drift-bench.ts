@@ -11,7 +11,13 @@ import { walEnd } from '../../connectors/postgres/wal-position.ts';
 import { formatLsn } from '../../core/version.ts';
 import { hasCaughtUp } from '../../monitoring/lag.ts';
 import { databaseOf, Notes } from './apply-bench.ts';
-import { freshPair, type Row, type TestDatabase, type TestPair } from './database.ts';
+import {
+  freshDatabase,
+  freshPair,
+  type Row,
+  type TestDatabase,
+  type TestPair,
+} from './database.ts';
 import { LEGACY, TARGET } from './drift-mapping.ts';
 import { startWriters } from './drift-writers.ts';
 import { newSeed } from './seed.ts';
@@ -35,6 +41,14 @@ export class DriftBench implements AsyncDisposable {
     await pair.source.query(LEGACY);
     await pair.target.query(TARGET);
     return new DriftBench(pair);
+  }
+
+  /** Another target for the same source. */
+  static async beside({ source }: DriftBench): Promise<DriftBench> {
+    const target = await freshDatabase({ on: 'target' });
+    await target.query(TARGET);
+    const end = () => target[Symbol.asyncDispose]();
+    return new DriftBench({ source, target, [Symbol.asyncDispose]: end });
   }
 
   get source(): TestDatabase {
@@ -116,8 +130,8 @@ export class DriftBench implements AsyncDisposable {
     });
   }
 
-  writers(seed = newSeed()) {
-    return startWriters(this.source, seed);
+  writers(seed = newSeed(), pauseMs = 0) {
+    return startWriters(this.source, seed, pauseMs);
   }
 
   /** All that the source has committed by now is in the target, and nothing is left to do. */
@@ -159,7 +173,7 @@ export class DriftBench implements AsyncDisposable {
   }
 
   /** Waits until a table of the mirror is in this state. */
-  async state(table: string, state: string): Promise<Row> {
+  async state(table: string, state: string, timeoutMs = 40_000): Promise<Row> {
     const ask = async () =>
       (
         await this.target.query(
@@ -167,7 +181,13 @@ export class DriftBench implements AsyncDisposable {
           [table, state],
         )
       )[0];
-    return await waitFor(ask, { timeoutMs: 40_000, what: `${table} to be ${state}` });
+    return await waitFor(ask, { timeoutMs, what: `${table} to be ${state}` });
+  }
+
+  /** Waits for a row of the target; `from` is what stands behind "from". */
+  async expectRow(from: string): Promise<void> {
+    const there = async () => (await this.target.query(`select from ${from}`)).length > 0;
+    await waitFor(there, { timeoutMs: 40_000, what: `a row of ${from}` });
   }
 
   async entityStates(): Promise<Record<string, unknown>> {

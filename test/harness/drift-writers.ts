@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import { Random } from '../../demo/legacy/random.ts';
 import type { TestDatabase } from './database.ts';
@@ -8,8 +9,17 @@ export type Writers = AsyncDisposable & {
   readonly committed: () => number;
 };
 
-/** Two sessions that change rows at random, until stopped; a statement that a change of a table refuses is left out. */
-export async function startWriters(source: TestDatabase, seed: number): Promise<Writers> {
+/**
+ * Two sessions that change rows at random, until stopped; a statement that a change of a table
+ * refuses is left out.
+ *
+ * @param pauseMs between two transactions of a session
+ */
+export async function startWriters(
+  source: TestDatabase,
+  seed: number,
+  pauseMs = 0,
+): Promise<Writers> {
   const chance = new Random(seed);
   let over = false;
   let committed = 0;
@@ -18,6 +28,7 @@ export async function startWriters(source: TestDatabase, seed: number): Promise<
     while (!over) {
       await transaction(client, chance);
       committed++;
+      if (pauseMs > 0) await pause(pauseMs);
     }
   });
   const stop = async () => {
