@@ -17,7 +17,7 @@ export type Chunk = {
 };
 
 /** The key columns of the table to cut, and where it is. */
-export type Cut = { readonly from: string; readonly table: MirrorTable };
+type Cut = { readonly from: string; readonly table: MirrorTable };
 
 /** Every `rows`-th key, in key order: the upper bounds of all chunks but the last. */
 export async function chunkBounds(

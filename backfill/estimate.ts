@@ -4,7 +4,7 @@ import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import type { Model } from '../consumers/model.ts';
 import { sourceName } from '../connectors/postgres/key-range.ts';
 
-export type BackfillEstimate = {
+type BackfillEstimate = {
   readonly tables: readonly {
     readonly table: string;
     readonly rows: number;

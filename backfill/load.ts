@@ -41,7 +41,7 @@ export type LoadContext = {
 };
 
 /** How a table is read beside the stream. */
-export type Beside = {
+type Beside = {
   /** By table: the stream brings what commits from there on. */
   readonly joinsAt: ReadonlyMap<string, Lsn>;
   /** Rows that the source does not have any more stay as they are: they were truncated. */

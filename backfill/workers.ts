@@ -1,5 +1,5 @@
 /** What every item needs, and what is done with it. */
-export type Pool<T, C> = {
+type Pool<T, C> = {
   readonly items: readonly T[];
   readonly workers: number;
   readonly signal: AbortSignal;

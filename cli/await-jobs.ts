@@ -13,7 +13,7 @@ const LOOK_MS = 50;
  */
 export type JobsFate = 'done' | 'left' | 'open' | 'stopped';
 
-export type JobsAsked = {
+type JobsAsked = {
   readonly jobs: readonly string[];
   /** Where a process streams, which does them: whether to wait for it. */
   readonly waits: boolean;

@@ -12,7 +12,7 @@ import { kafkaCapture, type Share } from './kafka-capture.ts';
 import type { LogCapture } from './log-capture.ts';
 
 /** How the changes come, as `--from` says. */
-export type Capture = {
+type Capture = {
   readonly through: 'slot' | 'log';
   /** As the engine takes it. */
   readonly log: { readonly log?: LogCapture; readonly rereadLog?: boolean };

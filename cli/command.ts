@@ -53,7 +53,7 @@ export type Option = {
 export type Flags = Readonly<Record<string, string | true | undefined>>;
 
 /** What stands behind a command's name without dashes, as commander reads it: `<entity>`, `[key...]`. */
-export type Argument = { readonly name: string; readonly help: string };
+type Argument = { readonly name: string; readonly help: string };
 /** In the order of the command's `arguments`; a list where it may be given several times. */
 export type Arguments = readonly (string | readonly string[] | undefined)[];
 

@@ -12,7 +12,7 @@ export type Streams = {
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
 };
-export type ContextOptions = {
+type ContextOptions = {
   readonly streams: Streams;
   readonly workFolder: string;
   readonly reading: () => Reading;

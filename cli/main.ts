@@ -17,7 +17,7 @@ import { makeRedact, type Redact } from './redact.ts';
 import { didYouMean } from './similar.ts';
 import { tandemVersion } from './version.ts';
 
-export type Surroundings = Streams & {
+type Surroundings = Streams & {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly workFolder: string;
 };

@@ -14,10 +14,10 @@ import { didYouMean } from './similar.ts';
 
 /** Where a value came from, the strongest first. */
 const STRENGTH = ['flag', 'environment', 'file', 'default'] as const;
-export type Origin = { readonly kind: (typeof STRENGTH)[number]; readonly label: string };
+type Origin = { readonly kind: (typeof STRENGTH)[number]; readonly label: string };
 
 /** The text that was given for a setting, and by what. */
-export type Given = { readonly text: string; readonly origin: Origin };
+type Given = { readonly text: string; readonly origin: Origin };
 
 /** What is wrong with a setting. `problem` never quotes a secret. */
 export type Problem = { readonly setting: string; readonly from: string; readonly problem: string };

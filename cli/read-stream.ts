@@ -7,7 +7,7 @@ import { readMemory, readPosition, type StoredPosition } from '../consumers/posi
 import type { Config } from './config.ts';
 
 /** What `judgeSlot` compares. */
-export type StreamFacts = {
+type StreamFacts = {
   readonly stored: StoredPosition | null;
   readonly memory: StoredStream | null;
   readonly found: FoundStream;

@@ -32,7 +32,7 @@ export type Settled = {
   readonly digest: string;
 };
 
-export type SettleContext = {
+type SettleContext = {
   readonly source: pg.Client;
   readonly target: pg.Client;
   readonly config: Config;

@@ -5,7 +5,7 @@ import type { ConnectionOptions } from 'node:tls';
 export const TLS_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 export type TlsMode = (typeof TLS_MODES)[number];
 
-export type TlsFiles = {
+type TlsFiles = {
   /** PEM of the authorities to trust; null: those that Node brings. */
   readonly ca: string | null;
   readonly certificate: string | null;

@@ -52,7 +52,7 @@ export async function forgetAccepted(
   );
 }
 
-export type Acceptance = {
+type Acceptance = {
   readonly entity: string;
   /** Null: all of this kind of error. */
   readonly keys: readonly string[] | null;

@@ -5,7 +5,7 @@ import { inTransaction } from '../connectors/postgres/transaction.ts';
 import { addJob } from './jobs.ts';
 
 /** `paused` by a person, `stopped` because too many of its rows were refused. */
-export type EntityState = 'active' | 'paused' | 'stopped';
+type EntityState = 'active' | 'paused' | 'stopped';
 
 /** By entity that is not derived at present, its state; their mirror tables go on. */
 export async function inactiveStates(client: pg.ClientBase): Promise<Map<string, EntityState>> {
@@ -56,7 +56,7 @@ export async function pauseEntities(
 }
 
 /** Entities that go on, and the jobs that bring what they missed. */
-export type Resumed = { readonly entities: readonly string[]; readonly jobs: readonly string[] };
+type Resumed = { readonly entities: readonly string[]; readonly jobs: readonly string[] };
 
 /**
  * Sets entities going again that are not active; those given first are derived first. Each gets a

@@ -2,7 +2,7 @@ import type { TandemError } from '../core/errors.ts';
 import type { Roots } from './affected.ts';
 import type { Refused } from './derive.ts';
 
-export type Culprit = {
+type Culprit = {
   readonly entity: string;
   readonly key: string;
   readonly error: TandemError;

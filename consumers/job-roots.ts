@@ -7,7 +7,7 @@ import { usageName, type Job } from './jobs.ts';
 import { mirrorName } from './mirror-schema.ts';
 
 /** Roots of a job that are derived together, in the job's order. */
-export type JobSlice = {
+type JobSlice = {
   readonly roots: Roots;
   /** The last of their keys; null: the job ends with them. */
   readonly last: string | null;

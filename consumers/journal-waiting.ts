@@ -9,7 +9,7 @@ import { mirrorName } from './mirror-schema.ts';
 import { groupBy, makerKey, type Model } from './model.ts';
 
 /** A not-null reference of a journal's entry. */
-export type Parent = { readonly column: string; readonly table: string; readonly ref: Ref };
+type Parent = { readonly column: string; readonly table: string; readonly ref: Ref };
 
 /**
  * Under this rule an entry is left out whose parent was deleted before it ever had a row: nothing in

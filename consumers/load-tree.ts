@@ -8,7 +8,7 @@ import type { RelationNode, ShapeNode } from '../core/shape.ts';
 import { mirrorName } from './mirror-schema.ts';
 
 /** What `map` is given: columns by name, relations by name. */
-export type Tree = Record<string, unknown>;
+type Tree = Record<string, unknown>;
 /** A row on its way to a tree: the text values that joins need, and the object `map` will see. */
 type Loaded = { readonly image: Image; readonly tree: Tree };
 

@@ -58,7 +58,7 @@ export type Line = readonly (string | null)[];
 export type Lines = Record<Mark, Line[]>;
 
 /** The lists that some of the roots stand on. */
-export type Present = ReadonlySet<Mark | 'accepted'>;
+type Present = ReadonlySet<Mark | 'accepted'>;
 
 /**
  * Makes the lists say of these roots what is true now, and nothing else: a root that was applied

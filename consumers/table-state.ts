@@ -10,7 +10,7 @@ import { closeGap, openGap } from './journal-gap.ts';
  * `active`: its changes are taken. `stopped`: they are skipped. `waiting` and `joining`: it is (to be)
  * read beside the stream. `removed`: the mapping reads it no more, so its changes are not taken either.
  */
-export type TableState = 'active' | 'stopped' | 'waiting' | 'joining' | 'removed';
+type TableState = 'active' | 'stopped' | 'waiting' | 'joining' | 'removed';
 
 /** Why a table stopped, which decides what mends it. */
 export type StopCause = 'drift' | 'truncate' | 'unpublished' | 'failed';

@@ -3,7 +3,7 @@ import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import { preparedRows } from '../connectors/postgres/connection.ts';
 
 /** Target rows that are new, by table. */
-export type Arrivals = ReadonlyMap<string, readonly string[]>;
+type Arrivals = ReadonlyMap<string, readonly string[]>;
 
 /** The roots that wait for one of these rows: held, or applied with a null in its place. */
 export async function waitingFor(

@@ -1,5 +1,5 @@
 /** Why the demo ends early. */
-export type Reason =
+type Reason =
   | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
   | { readonly kind: 'failed'; readonly error: unknown };
 

@@ -9,7 +9,7 @@ import type { Stream } from './stream.ts';
 import type { Traffic } from './traffic.ts';
 
 /** What the live status shows. */
-export type LiveStatus = {
+type LiveStatus = {
   readonly second: number;
   readonly seconds: number;
   readonly lag: { readonly seconds: number | null; readonly bytes: number | null };

@@ -1,5 +1,5 @@
 /** A line of the commands' JSON log. */
-export type LogLine = {
+type LogLine = {
   readonly level: string;
   readonly event: string;
   readonly facts: Readonly<Record<string, unknown>>;

@@ -15,7 +15,7 @@ export type DemoOptions = {
   readonly through: (typeof ROUTES)[number];
 };
 
-export type Parsed =
+type Parsed =
   | { readonly kind: 'options'; readonly options: DemoOptions }
   /** Help was shown, or what is wrong was said. */
   | { readonly kind: 'exit'; readonly code: number };

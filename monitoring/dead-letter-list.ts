@@ -3,7 +3,7 @@ import { textRows } from '../connectors/postgres/connection.ts';
 import { inSnapshot } from '../connectors/postgres/transaction.ts';
 
 /** What to list; null: everything. */
-export type DeadLetterFilter = {
+type DeadLetterFilter = {
   /** Of these legacy tables, as the mapping names them. */
   readonly tables: readonly string[] | null;
   /** Of this topic. */
@@ -54,7 +54,7 @@ const COLUMNS = `topic, "partition" || '/' || "offset", table_name, error_class,
   to_json(accepted_at) #>> '{}', accept_reason`;
 
 /** Whether the target has the list: one that an older version has set up may lack it. */
-export async function hasDeadLetters(client: pg.ClientBase): Promise<boolean> {
+async function hasDeadLetters(client: pg.ClientBase): Promise<boolean> {
   const [there] = await textRows(
     client,
     `select exists (select from pg_attribute

@@ -49,7 +49,7 @@ export async function readLag(
 }
 
 /** What has to be there once the copy and the derive are complete. */
-export type Wanted = { readonly tables: readonly string[]; readonly entities: readonly string[] };
+type Wanted = { readonly tables: readonly string[]; readonly entities: readonly string[] };
 
 export function wantedOf(mapping: Mapping): Wanted {
   return {

@@ -2,9 +2,9 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { TandemError } from '../core/errors.ts';
 
-export type Page = { readonly status: number; readonly type: string; readonly body: string };
+type Page = { readonly status: number; readonly type: string; readonly body: string };
 export type Pages = Readonly<Record<string, () => Page | Promise<Page>>>;
-export type Listening = { readonly port: number; readonly close: () => Promise<void> };
+type Listening = { readonly port: number; readonly close: () => Promise<void> };
 
 /** An answer that programs read, and people too. */
 export function jsonPage(status: number, content: object): Page {

@@ -7,7 +7,7 @@ export const RECORD_LISTS = ['quarantine', 'held', 'unresolved', 'issues', 'acce
 export type RecordListName = (typeof RECORD_LISTS)[number];
 
 /** What to list; null: everything. */
-export type RecordFilter = {
+type RecordFilter = {
   readonly entity: string | null;
   /** Exactly one of the names that the list's reasons consist of. */
   readonly reason: string | null;
@@ -16,7 +16,7 @@ export type RecordFilter = {
   readonly limit: number;
 };
 
-export type RecordCount = {
+type RecordCount = {
   readonly entity: string;
   readonly reason: string;
   readonly rows: number;

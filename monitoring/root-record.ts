@@ -7,7 +7,7 @@ import { TandemError } from '../core/errors.ts';
 /** A version as PostgreSQL prints positions: `commit/change`. */
 type VersionText = { readonly commitLsn: string; readonly changeLsn: string };
 
-export type Refusal = VersionText & {
+type Refusal = VersionText & {
   readonly sourceTable: string;
   readonly code: string;
   readonly message: string;
@@ -15,7 +15,7 @@ export type Refusal = VersionText & {
   readonly firstSeenAt: string;
   readonly lastTriedAt: string | null;
 };
-export type Decision = Refusal & {
+type Decision = Refusal & {
   readonly reason: string;
   readonly acceptedBy: string;
   readonly acceptedAt: string;
@@ -31,7 +31,7 @@ export type MissingReference = {
   /** What is known of the parent: `held`, `in quarantine`, `excluded: rule`, `in the target`; null: nothing. */
   readonly parentState: string | null;
 };
-export type KnownIssue = {
+type KnownIssue = {
   readonly column: string;
   readonly reason: string;
   readonly firstSeenAt: string;

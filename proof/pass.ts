@@ -102,7 +102,7 @@ export class StateKeeper {
   }
 }
 
-export type PassResult = {
+type PassResult = {
   readonly verdict: Verdict;
   readonly summary: object;
   /** Everything was asked for, and it came to its end. */

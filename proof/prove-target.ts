@@ -9,7 +9,7 @@ import { settleJobs } from './target/entity-states.ts';
 import type { TargetProof } from './target/target-proof.ts';
 import { verifyTarget } from './target/verify-target.ts';
 
-export type ProveTargetOptions = {
+type ProveTargetOptions = {
   readonly source: Database;
   readonly target: Database;
   readonly model: Model;
@@ -32,7 +32,7 @@ export type ProveTargetOptions = {
 /** Roots in memory at a time, for each worker. */
 export const PAGE_ROWS = 2_000;
 /** Faults of one kind that are named, for each entity. */
-export const MAX_LISTED = 1_000;
+const MAX_LISTED = 1_000;
 
 /** Target against mirror, and the account, at one moment of the target. */
 export async function proveTarget(

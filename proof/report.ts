@@ -64,7 +64,7 @@ export function tableVerdict(table: TableProof): Verdict {
   return isOpen ? 'unsettled' : 'agrees';
 }
 
-export function mirrorVerdict({ tables, isComplete }: MirrorProof): Verdict {
+function mirrorVerdict({ tables, isComplete }: MirrorProof): Verdict {
   return worst([...tables.map(tableVerdict), isComplete ? 'agrees' : 'unsettled']);
 }
 
@@ -81,7 +81,7 @@ export function faultsOf({ missing, extra, different, marks }: EntityProof): num
   return missing.count + extra.count + different.count + marks.count;
 }
 
-export function journalFaultsOf({ missing, orphans, waitingWrongly }: JournalProof): number {
+function journalFaultsOf({ missing, orphans, waitingWrongly }: JournalProof): number {
   return missing + orphans.count + waitingWrongly.count;
 }
 

@@ -5,7 +5,7 @@ import type { MirrorProof } from './mirror/verify-mirror.ts';
 import { entityVerdict, partVerdict, tableVerdict, type Verdict } from './report.ts';
 import type { TargetProof } from './target/target-proof.ts';
 
-export type Row = { readonly cells: readonly string[]; readonly verdict: Verdict };
+type Row = { readonly cells: readonly string[]; readonly verdict: Verdict };
 
 /** A table of a report, and what its rows leave to say. The same on the screen and in a file. */
 export type Section = {

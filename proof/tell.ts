@@ -1,7 +1,7 @@
 import type { Observer } from '../core/ports.ts';
 import { accountFaults, asksForTarget, targetFaults, type Parts } from './report.ts';
 
-export type ProofName = 'mirror' | 'target' | 'account';
+type ProofName = 'mirror' | 'target' | 'account';
 type Counts = { readonly rows: number; readonly mismatches: number; readonly open: number };
 
 /** Tells of ranges of rows as they are compared; `counts` are those of the subject until now. */
@@ -30,7 +30,7 @@ export function tellMismatch(
 }
 
 /** What is told of a part of a full pass. */
-export type FullPart = { readonly proof: string; readonly mismatches: number };
+type FullPart = { readonly proof: string; readonly mismatches: number };
 
 /** The parts of a full pass: one that was asked for all, and left nothing out. Else none. */
 export function fullParts(parts: Parts): readonly FullPart[] {

@@ -31,7 +31,7 @@ export class DescribedTables {
 /**
  * @param table its name, and its key in the order of the index
  */
-export function describedTable(
+function describedTable(
   table: MirrorTable,
   wire: WireRelation,
   { resolve, left }: { readonly resolve: Resolve; readonly left: ReadonlySet<string> },

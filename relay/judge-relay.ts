@@ -7,7 +7,7 @@ import {
 import type { PublishedUpTo } from '../connectors/kafka/position-topic.ts';
 import { formatLsn, type Lsn } from '../core/version.ts';
 
-export type RelayVerdict =
+type RelayVerdict =
   { readonly kind: 'ok'; readonly startsAt: Lsn } | Extract<SlotVerdict, { kind: 'refused' }>;
 
 /**

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { catalogName, readCatalog, type CatalogTable } from '../connectors/postgres/catalog.ts';
 import { splitTableName, type MirrorTable } from '../core/mirror-table.ts';
 
-export type PublishedTables = {
+type PublishedTables = {
   readonly tables: readonly MirrorTable[];
   /** The mapping names them, the source does not have them. */
   readonly missing: readonly string[];

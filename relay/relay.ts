@@ -8,7 +8,7 @@ import { formatLsn, parseLsn, type Lsn } from '../core/version.ts';
 import { tableTopic } from '../core/topic-name.ts';
 
 /** Where messages go. */
-export interface Log {
+interface Log {
   /**
    * Returns when all are kept.
    *
@@ -17,7 +17,7 @@ export interface Log {
   write(messages: readonly EncodedMessage[]): Promise<number>;
 }
 
-export type RelayOptions = {
+type RelayOptions = {
   readonly source: ChangeSource;
   readonly encoder: DebeziumEncoder;
   readonly log: Log;

@@ -43,7 +43,7 @@ export function addDecimals(a: Decimal, b: Decimal): Decimal {
   return 'NaN';
 }
 
-export const ZERO: Decimal = { units: 0n, scale: 0 };
+const ZERO: Decimal = { units: 0n, scale: 0 };
 
 /** The sum of numeric texts; nulls do not count, and no values make zero. */
 export function sumOf(texts: readonly (string | null)[]): Decimal {

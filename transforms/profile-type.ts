@@ -1,5 +1,5 @@
 /** What is known of an account when its type is detected. */
-export type AccountFacts = {
+type AccountFacts = {
   readonly hasPatientRow: boolean;
   /** In lower case. */
   readonly groups: ReadonlySet<string>;

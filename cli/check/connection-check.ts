@@ -8,7 +8,7 @@ import {
 import { TandemError } from '../../core/errors.ts';
 import { failure, ok, warning, type CheckResult, type Topic } from './result.ts';
 
-export type Connected = {
+type Connected = {
   readonly client: pg.Client | null;
   readonly results: readonly CheckResult[];
 };

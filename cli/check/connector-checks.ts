@@ -5,7 +5,7 @@ import { judgeConfig, type JudgeFacts } from '../../connectors/debezium/judge-co
 import { sightLines, type ConnectorSight } from '../../monitoring/connector-sight.ts';
 import { failure, listed, ok, warning, type CheckResult, type Topic } from './result.ts';
 
-export type ConnectorFacts = JudgeFacts & {
+type ConnectorFacts = JudgeFacts & {
   readonly sight: ConnectorSight;
   /** Null where there is no such connector, or Connect does not answer. */
   readonly config: ConnectorConfig | null;
@@ -14,7 +14,7 @@ export type ConnectorFacts = JudgeFacts & {
   /** Whether rows are read again that a message cannot carry. */
   readonly reread: boolean;
 };
-export type MappedColumn = Pick<CatalogColumn, 'mirrorType'> & {
+type MappedColumn = Pick<CatalogColumn, 'mirrorType'> & {
   readonly name: string;
 };
 
@@ -89,7 +89,7 @@ function checkColumns({ columns, reread }: ConnectorFacts): CheckResult {
  * several dimensions is nulls, one of dates has another date for infinity; a time with time zone
  * loses its zone.
  */
-export function whyUncarried({ mirrorType }: MappedColumn): string | null {
+function whyUncarried({ mirrorType }: MappedColumn): string | null {
   if (mirrorType.endsWith('[]')) return 'an array';
   return /^time(\(\d\))? with time zone$/.test(mirrorType) ? 'a time with time zone' : null;
 }

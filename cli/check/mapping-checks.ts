@@ -21,7 +21,7 @@ import { failure, listed, ok, warning, type CheckResult, type Topic } from './re
 const WHY = 'An error in the mapping would show on every row.';
 
 /** The target as far as it was reached; null where it was not. */
-export type TargetView = {
+type TargetView = {
   readonly client: pg.ClientBase;
   readonly tables: ReadonlyMap<string, KnownTarget>;
   readonly isSetUp: boolean;

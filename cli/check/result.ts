@@ -1,6 +1,6 @@
 /** What a check is about; also the order in which they are shown. */
 export const SUBJECTS = ['source', 'target', 'kafka', 'mapping'] as const;
-export type Subject = (typeof SUBJECTS)[number];
+type Subject = (typeof SUBJECTS)[number];
 
 /** One check: what was found, why it matters, and what mends it. */
 export type CheckResult = {

@@ -37,7 +37,7 @@ import {
 } from './target-checks.ts';
 import { readTargetFacts, type TargetFacts } from './target-facts.ts';
 
-export type CheckOptions = {
+type CheckOptions = {
   readonly config: Config;
   /** Null where it does not load: then the databases are checked all the same. */
   readonly loaded: LoadedMapping | null;
@@ -115,7 +115,7 @@ async function planOrNull(
 }
 
 /** What the mirror needs of each legacy table. */
-export function wantedOf(mapping: Mapping) {
+function wantedOf(mapping: Mapping) {
   return new Map(
     [...readUsages(mapping).tables].map(([name, { key, columns }]) => [
       name,

@@ -11,7 +11,7 @@ import { failure, listed, ok, warning, type CheckResult, type Topic } from './re
 import type { SourceFacts } from './source-facts.ts';
 
 /** A legacy table as the mapping wants it. */
-export type MappedTable = {
+type MappedTable = {
   readonly name: string;
   readonly schema: string;
   readonly relation: string;
@@ -43,7 +43,7 @@ type Pair = {
 const topic = (name: string, why: string): Topic => ({ subject: 'source', name, why });
 const sqlName = ({ schema, relation }: MappedTable) => qualified(schema, relation);
 
-export type TableFacts = {
+type TableFacts = {
   readonly catalog: Catalog;
   readonly access: ReadonlyMap<string, TableAccess>;
   readonly source: SourceFacts;

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { statementError, textRows } from '../../connectors/postgres/connection.ts';
 
-export type SchemaFacts = {
+type SchemaFacts = {
   readonly owner: string;
   /** The role owns it, or is a member of the role that does. */
   readonly isOwned: boolean;

@@ -25,7 +25,7 @@ import type { Config } from '../config.ts';
 import type { Connecting } from './connect-of.ts';
 import { capturedTables, wantedConfig } from './wanted-config.ts';
 
-export type DeployContext = {
+type DeployContext = {
   readonly config: Config;
   readonly mapping: Mapping;
   readonly connecting: Connecting;

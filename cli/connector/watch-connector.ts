@@ -3,7 +3,7 @@ import { failuresOf, isRunning } from '../../connectors/debezium/connector-statu
 import type { Clock, Observer } from '../../core/ports.ts';
 import { lookAtConnector, type ConnectorSight } from '../../monitoring/connector-sight.ts';
 
-export type WatchOptions = {
+type WatchOptions = {
   readonly rest: ConnectRest;
   readonly connector: string;
   readonly observer: Observer;

@@ -6,7 +6,7 @@ import { Choices, leavesOf, makeTree, type Leaf, type Tree } from './synthetic-t
 const STALE_RUNS = 70_000;
 
 /** By target column, what was seen to change it; the key `null` is whether there is a row. */
-export type Dependencies = ReadonlyMap<string | null, ReadonlySet<string>>;
+type Dependencies = ReadonlyMap<string | null, ReadonlySet<string>>;
 
 /**
  * Which legacy columns a target column depends on, found by trying: `map` is run on made-up trees,

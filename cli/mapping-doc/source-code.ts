@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import ts from 'typescript';
 
 /** How one entity's `map` is written. */
-export type WrittenMap = {
+type WrittenMap = {
   /** The first comment above the entity. */
   readonly summary: string;
   /** By target column: the expression, and the comment above it. */

@@ -4,7 +4,7 @@ import { WrongForm } from './value.ts';
 import { lastPart, plain, type WireShape } from './wire-shape.ts';
 
 /** The first byte of a message in Confluent's wire format; four of the schema's id follow. */
-export const MAGIC = 0;
+const MAGIC = 0;
 export const HEADER_BYTES = 5;
 
 export function isAvro(bytes: Buffer): boolean {
@@ -16,7 +16,7 @@ export function schemaId(bytes: Buffer): number {
 }
 
 /** Longs as numbers where a double is exact, else as `bigint`. */
-export const EXACT_LONG = avro.types.LongType.__with({
+const EXACT_LONG = avro.types.LongType.__with({
   fromBuffer(buffer: Buffer): number | bigint {
     const high = buffer.readInt32LE(4);
     if (high >= -0x20_0000 && high < 0x20_0000) {
@@ -157,7 +157,7 @@ const AVRO_TYPES: ReadonlyMap<unknown, WireShape['type']> = new Map<unknown, Wir
 ]);
 
 /** In Kafka Connect's words, from what its Avro converters note beside the type. */
-export function shapeOfAvro(schema: unknown): WireShape {
+function shapeOfAvro(schema: unknown): WireShape {
   if (Array.isArray(schema)) {
     return shapeOfAvro((schema as unknown[]).find((branch) => branch !== 'null'));
   }

@@ -1,7 +1,7 @@
 const DAY_MICROS = 86_400_000_000;
 
 /** A day of the proleptic Gregorian calendar, counted from 1970-01-01; BC as PostgreSQL has it. */
-export type Day = { readonly text: string; readonly isBc: boolean };
+type Day = { readonly text: string; readonly isBc: boolean };
 
 /** `2024-02-29`; the year in at least four digits, those before the year 1 counted backwards. */
 export function dayOf(days: number): Day {

@@ -23,7 +23,7 @@ export function columnTypeOf(column: MirrorColumn): ColumnType {
   return parseType(declared, column.baseKind ?? null);
 }
 
-export function parseType(declared: string, madeKind: string | null): ColumnType {
+function parseType(declared: string, madeKind: string | null): ColumnType {
   const isArray = declared.endsWith('[]');
   const one = isArray ? declared.slice(0, -2) : declared;
   const match = MODIFIERS.exec(one);

@@ -18,7 +18,7 @@ export type BytesForm = (bytes: Buffer) => unknown;
 type Writer = (text: string) => unknown;
 
 /** A value of a message, and what has to go beside it because the value does not say it. */
-export type Written = {
+type Written = {
   readonly value: unknown;
   /** The text, or null for SQL null; `false`: the value was left alone. */
   readonly exact?: string | null | false;

@@ -4,7 +4,7 @@ import { configErrors, withoutSecrets, type ConnectorConfig } from './connector-
 import { statusOf, type ConnectorStatus } from './connector-status.ts';
 import { loginHeader, type HttpPlace } from './http-place.ts';
 
-export type ConnectRestOptions = {
+type ConnectRestOptions = {
   readonly place: HttpPlace;
   readonly clock: Clock;
   /** How long one request may take; default 15 seconds. */

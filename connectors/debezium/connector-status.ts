@@ -1,7 +1,7 @@
 /** Connect's words; others may come with newer versions. */
-export type ConnectorState = string;
+type ConnectorState = string;
 
-export type TaskStatus = {
+type TaskStatus = {
   readonly id: number;
   readonly state: ConnectorState;
   readonly worker: string;

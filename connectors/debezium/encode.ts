@@ -11,7 +11,7 @@ import { jsonKey, jsonOf } from './encode-json.ts';
 import { EXACT_HEADER, NEW_KEY_HEADER, OLD_KEY_HEADER } from './message.ts';
 import type { SchemaRegistry } from './schema-registry.ts';
 
-export type EncoderOptions = {
+type EncoderOptions = {
   readonly prefix: string;
   /** Name of the source's database. */
   readonly database: string;
@@ -20,7 +20,7 @@ export type EncoderOptions = {
 };
 
 /** What the messages of a change say beside the change itself. */
-export type EncodeContext = {
+type EncodeContext = {
   /** The transaction's id on the source; null where there is none. */
   readonly txId: number | null;
   /** Now, milliseconds since the epoch. */
@@ -28,7 +28,7 @@ export type EncodeContext = {
 };
 
 /** A logical message of the source's WAL. */
-export type LogicalContent = {
+type LogicalContent = {
   readonly prefix: string;
   readonly content: Buffer;
   /** The end of the commit before it, or its own place. */

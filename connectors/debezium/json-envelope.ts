@@ -5,7 +5,7 @@ import { WrongForm } from './value.ts';
 import { connectFields } from './wire-shape.ts';
 
 /** A message in JSON: its envelope, and the schema beside it where there is one. */
-export type JsonMessage = {
+type JsonMessage = {
   readonly envelope: Envelope;
   /** The same object for all messages whose schema has the same bytes; null: without schemas. */
   readonly schema: JsonSchema | null;

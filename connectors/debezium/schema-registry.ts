@@ -1,7 +1,7 @@
 import { TandemError, type ErrorDetails } from '../../core/errors.ts';
 import { loginHeader, type Login } from './http-place.ts';
 
-export type RegistryOptions = {
+type RegistryOptions = {
   /** Where `schemas/ids/1` is found: `http://host:8081`, Apicurio `http://host:8080/apis/ccompat/v7`. */
   readonly url: string;
   readonly login?: Login | null;

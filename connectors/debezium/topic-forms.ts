@@ -17,7 +17,7 @@ export type Parsed = {
   readonly rows: RowReader;
 };
 
-export type FormOptions = {
+type FormOptions = {
   readonly modes: ValueModes;
   readonly registry: SchemaRegistry | null;
   readonly reread: boolean;

@@ -34,7 +34,7 @@ export const EXACT_MODES: ValueModes = {
   unknown: true,
 };
 
-export type LossyMode = {
+type LossyMode = {
   /** The connector's setting. */
   readonly setting: string;
   readonly value: string;

@@ -30,12 +30,12 @@ export const readDouble: Reader = (value) => doubleText(floatOf(value));
 export const readReal: Reader = (value) => realText(floatOf(value));
 
 /** As `float8out` prints it with the fewest digits: scientific from 1e15 on and below 1e-4. */
-export function doubleText(value: number): string {
+function doubleText(value: number): string {
   return value === 0 || !Number.isFinite(value) ? specialText(value) : scaled(value, value, 15);
 }
 
 /** As `float4out` prints it: scientific from 1e6 on and below 1e-4. */
-export function realText(value: number): string {
+function realText(value: number): string {
   if (value === 0 || !Number.isFinite(value)) return specialText(value);
   const float = Math.fround(value);
   if (float === 0 || !Number.isFinite(float)) return specialText(float);

@@ -8,8 +8,7 @@ import {
 import type { Observer } from '../../core/ports.ts';
 import { registerCodecs } from './codecs.ts';
 
-export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
-export type SaslMechanism = (typeof SASL_MECHANISMS)[number];
+type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512';
 
 /** All in PEM. */
 export type KafkaTls = {

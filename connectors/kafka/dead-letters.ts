@@ -21,7 +21,7 @@ export interface DeadLetterBox {
 }
 
 /** Where a message was at first. */
-export type Origin = Pick<RawMessage, 'topic' | 'partition' | 'offset'>;
+type Origin = Pick<RawMessage, 'topic' | 'partition' | 'offset'>;
 
 /** Far below the default of `max.message.bytes`, which limits all that is sent together. */
 const SEND_BYTES = 500_000;

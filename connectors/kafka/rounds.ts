@@ -1,7 +1,7 @@
 import type { EncodedMessage } from '../../core/log-message.ts';
 
 /** A message and the partition that it goes to. */
-export type PlacedMessage = EncodedMessage & { readonly partition: number };
+type PlacedMessage = EncodedMessage & { readonly partition: number };
 
 /** What is sent at once. */
 export type Round = {

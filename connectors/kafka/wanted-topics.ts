@@ -14,7 +14,7 @@ export type TopicSettings = {
 /** The relay's memory of how far it has come. */
 export const relayTopic = (prefix: string): string => `${prefix}.relay-position`;
 /** Debezium's own, read by nobody here: it moves the slot on while the tables are idle. */
-export const debeziumHeartbeatTopic = (prefix: string): string => `__debezium-heartbeat.${prefix}`;
+const debeziumHeartbeatTopic = (prefix: string): string => `__debezium-heartbeat.${prefix}`;
 
 /**
  * Rows may be larger than the megabyte that Kafka allows by default: a connector would stop at them.

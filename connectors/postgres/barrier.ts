@@ -7,7 +7,7 @@ import { openClient, statementError, textRows, type Database } from './connectio
 import { ident, qualified } from './sql.ts';
 import { notedWalEnd } from './wal-position.ts';
 
-export type BarrierOptions = {
+type BarrierOptions = {
   readonly clock: Clock;
   /** Afterwards `TIMED_OUT`. Default: five minutes. */
   readonly timeoutMs?: number;

@@ -11,7 +11,7 @@ type Item = {
   heartbeat: Heartbeat | null;
   committedAtMs: number | null;
 };
-export type BatchLimits = { readonly maxBytes: number; readonly maxEvents: number };
+type BatchLimits = { readonly maxBytes: number; readonly maxEvents: number };
 
 /**
  * Packs transactions into batches: whole ones, as many as fit; a piece only of one that does not fit

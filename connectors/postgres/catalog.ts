@@ -23,14 +23,14 @@ export type CatalogColumn = {
   readonly isGenerated: boolean;
 };
 
-export type KeyConstraint = {
+type KeyConstraint = {
   readonly name: string;
   readonly kind: 'primary' | 'unique';
   readonly columns: readonly string[];
   readonly isDeferrable: boolean;
 };
 
-export type ForeignKey = {
+type ForeignKey = {
   readonly name: string;
   readonly columns: readonly string[];
   readonly target: TableName;
@@ -43,7 +43,7 @@ export type ForeignKey = {
   readonly definition: string;
 };
 
-export type Index = {
+type Index = {
   readonly name: string;
   readonly isUnique: boolean;
   readonly isValid: boolean;
@@ -53,7 +53,7 @@ export type Index = {
   readonly definition: string;
 };
 
-export type ReplicaIdentity = {
+type ReplicaIdentity = {
   readonly kind: 'default' | 'nothing' | 'full' | 'index';
   /** What an update or delete identifies the row by; all columns with `full`, none with `nothing`. */
   readonly columns: readonly string[];

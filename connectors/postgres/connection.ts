@@ -57,7 +57,7 @@ export function sessionConfig(database: Database, purpose: string): pg.ClientCon
   };
 }
 
-export type SessionOptions = {
+type SessionOptions = {
   /**
    * Statements are sent at once, one behind the other, before the answers of the earlier ones are
    * there: the server goes on while this process is busy. Without it each waits for its turn here.

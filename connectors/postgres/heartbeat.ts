@@ -5,7 +5,7 @@ import { backoffMs } from './backoff.ts';
 import { openClient, statementError, textRows, type Database } from './connection.ts';
 import { HEARTBEAT_CONTENT, MESSAGES_SINCE } from './heartbeat-message.ts';
 
-export type HeartbeatOptions = {
+type HeartbeatOptions = {
   readonly database: Database;
   readonly intervalMs: number;
   readonly observer: Observer;

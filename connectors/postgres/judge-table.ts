@@ -5,7 +5,7 @@ import { fits } from './column-kind.ts';
 import { canHold } from './pgoutput/type-names.ts';
 
 /** What the mapping reads of a table, and what it declares the columns as. */
-export type DeclaredTable = {
+type DeclaredTable = {
   readonly key: readonly string[];
   readonly columns: Iterable<string>;
   readonly kinds: ReadonlyMap<string, ColumnKind>;

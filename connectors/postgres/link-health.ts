@@ -1,5 +1,5 @@
 /** What is known of a replication connection. */
-export type LinkFacts = {
+type LinkFacts = {
   /** Time since anything was received; null while we do not read. */
   readonly silentMs: number | null;
   /** The server's `wal_sender_timeout`; 0 where it has none. */

@@ -5,7 +5,7 @@ import { openClient, type Database } from './connection.ts';
 export type Pair = { readonly source: pg.Client; readonly target: pg.Client };
 
 /** Both databases, of whatever else is there with them. */
-export type Databases = { readonly source: Database; readonly target: Database };
+type Databases = { readonly source: Database; readonly target: Database };
 
 /** Opens both or none. Throws a `TandemError` that names the side. */
 export async function openPair({ source, target }: Databases, purpose: string): Promise<Pair> {

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/ports.ts';
 import { catalogName, type TableName } from './catalog.ts';
 import { openClient, statementError, textRows, type Database } from './connection.ts';
 
-export type PublishedStream = {
+type PublishedStream = {
   readonly publication: string;
   readonly tables: readonly TableName[];
 };

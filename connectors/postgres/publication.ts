@@ -6,14 +6,14 @@ import { ident, qualified } from './sql.ts';
 import { inTransaction } from './transaction.ts';
 
 /** A table in a publication. */
-export type PublishedTable = TableName & {
+type PublishedTable = TableName & {
   /** Sorted; null where all columns are published. */
   readonly columns: readonly string[] | null;
   readonly hasRowFilter: boolean;
 };
 
 /** What the source has. */
-export type PublicationState = {
+type PublicationState = {
   readonly tables: readonly PublishedTable[];
   readonly isForAllTables: boolean;
   /** Inserts, updates, deletes and truncates, all of them. */
@@ -23,7 +23,7 @@ export type PublicationState = {
 };
 
 /** What the mapping needs. */
-export type WantedPublication = {
+type WantedPublication = {
   readonly name: string;
   /** The kinds of change to publish, as `publish` takes them. */
   readonly kinds: string;
@@ -79,7 +79,7 @@ export async function readPublication(
   }
 }
 
-export type PublicationOptions = {
+type PublicationOptions = {
   readonly name: string;
   readonly tables: readonly MirrorTable[];
   readonly serverVersion: number;
@@ -99,7 +99,7 @@ export type PublicationOptions = {
  * alone, so that secrets do not even leave the source. Older servers send whole rows, and so must
  * any where REPLICA IDENTITY FULL forbids a list: there our decoder steps over the rest.
  */
-export function wantedPublication(
+function wantedPublication(
   options: PublicationOptions & { readonly catalog: Catalog },
 ): WantedPublication {
   const { name, tables, catalog, serverVersion, listedTables } = options;

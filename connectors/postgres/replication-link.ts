@@ -16,7 +16,7 @@ type RawConnection = {
   endCopyFrom(): void;
 };
 
-export type LinkOptions = {
+type LinkOptions = {
   readonly database: Database;
   readonly slot: string;
   readonly publication: string;

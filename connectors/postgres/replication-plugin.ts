@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { ident } from './sql.ts';
 
 /** What the library asks of an output plugin. */
-export type ReplicationPlugin = {
+type ReplicationPlugin = {
   readonly name: string;
   readonly options: object;
   start(client: pg.Client, slot: string, position: string): Promise<unknown>;

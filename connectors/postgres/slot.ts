@@ -83,7 +83,7 @@ export function creationSql(source: SlotHome): string {
 }
 const FAILOVER_SINCE = 170_000;
 /** What `identifySource` tells of the server. */
-export type SlotHome = { readonly serverVersion: number; readonly isInRecovery: boolean };
+type SlotHome = { readonly serverVersion: number; readonly isInRecovery: boolean };
 
 /**
  * Creates a logical slot and returns its consistent point: what commits from there on will stream.

@@ -8,7 +8,7 @@ import { slotError } from './replication-errors.ts';
 import { readSlot } from './slot.ts';
 
 /** What has to be known of the source before its stream can be read. */
-export type StreamStart = {
+type StreamStart = {
   readonly serverVersion: number;
   /** `wal_sender_timeout`; 0 where the server never gives up. */
   readonly serverTimeoutMs: number;

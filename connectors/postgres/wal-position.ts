@@ -7,7 +7,7 @@ const WAL_END = `case when pg_is_in_recovery()
   then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end`;
 
 /** Prefix of a mark in the source's WAL. It says nothing but its own commit. */
-export const MARK_PREFIX = 'tandem.mark';
+const MARK_PREFIX = 'tandem.mark';
 
 /** Where the source's log ends now: all that it has committed is before. */
 export async function walEnd(source: pg.ClientBase): Promise<Lsn> {

@@ -9,7 +9,7 @@ import { taskBurst } from './traffic/tasks.ts';
 
 export type { TrafficReport } from './traffic/report.ts';
 
-export type TrafficOptions = {
+type TrafficOptions = {
   readonly connectionString: string;
   readonly seed: number;
   readonly changesPerSecond: number;

@@ -10,7 +10,7 @@ export function cacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tandem');
 }
 
-export type Filling = {
+type Filling = {
   /** The folder to be there. Its name says what is in it, versions included. */
   readonly folder: string;
   /** A file: whoever fills holds it. Those that must not work at once have it in common. */

@@ -10,7 +10,7 @@ import { serverUser } from './system-user.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 import { createWorkFolder } from './work-folder.ts';
 
-export type PostgresOptions = {
+type PostgresOptions = {
   /** On top of ours. `fsync` stays on unless this says otherwise. */
   readonly settings?: Readonly<Record<string, string>>;
   /** A folder of the caller: goes on with the cluster in it, and is never removed. */

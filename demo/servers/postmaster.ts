@@ -14,7 +14,7 @@ export type Postmaster = {
 };
 
 /** Why a server did not come up, as far as another attempt can help. */
-export type StartFailure = 'portTaken' | 'oldProcessesStillThere' | 'broken';
+type StartFailure = 'portTaken' | 'oldProcessesStillThere' | 'broken';
 
 export class StartError extends Error {
   override readonly name = 'StartError';

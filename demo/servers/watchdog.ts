@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { SystemUser } from './system-user.ts';
 
 /** What is left to do when this process ends without `disarm`, however it ends. */
-export type LastWill = {
+type LastWill = {
   /** Its first line is the number of the process to end; no file, nothing to end. */
   readonly pidFile: string;
   /** How it is ended. What does not heed that is killed. */

@@ -6,7 +6,7 @@ import type { Batch, ChangeSource, Clock } from '../../core/ports.ts';
  */
 const STALLED_MS = 10 * 60_000;
 
-export type Verdict = { readonly alive: boolean; readonly loop: string };
+type Verdict = { readonly alive: boolean; readonly loop: string };
 
 /**
  * Whether the loop of the stream moves. It may wait for the source for ever; what it must not do is

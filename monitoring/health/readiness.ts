@@ -2,7 +2,7 @@ import type { Mapping } from '../../core/entity.ts';
 import type { Sample } from '../sample/sampler.ts';
 import { underived, type TargetSample } from '../sample/target-sample.ts';
 
-export type Missing = {
+type Missing = {
   readonly what: 'target' | 'setup' | 'load' | 'derive' | 'consistency' | 'heartbeat' | 'lag';
   readonly detail: string;
 };

@@ -4,7 +4,7 @@ import { parseLsn } from '../../core/version.ts';
 import { MISNAMED } from './metrics.ts';
 import { Reading } from './reading.ts';
 
-export type RelayMetrics = ReturnType<typeof relayMetrics>;
+type RelayMetrics = ReturnType<typeof relayMetrics>;
 
 /** What the process shows that brings the slot into Kafka. docs/operations.md explains each one. */
 export function createRelayMetrics() {
@@ -14,7 +14,7 @@ export function createRelayMetrics() {
   return { registry, ...relayMetrics([registry]) };
 }
 
-export function relayMetrics(registers: Registry[]) {
+function relayMetrics(registers: Registry[]) {
   return {
     changes: new Counter({
       name: 'tandem_relay_changes_total',

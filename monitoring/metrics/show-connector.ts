@@ -2,7 +2,7 @@ import type { ConnectorSight } from '../connector-sight.ts';
 import type { Metrics } from './metrics.ts';
 
 /** Connect's words in lower case, and ours for what it cannot say. */
-export const CONNECTOR_STATES = [
+const CONNECTOR_STATES = [
   ...['running', 'paused', 'stopped', 'failed', 'unassigned', 'restarting'],
   ...['missing', 'unknown'],
 ] as const;

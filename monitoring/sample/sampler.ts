@@ -13,7 +13,7 @@ export type Sample = {
   readonly target: Answer<TargetSample | null>;
 };
 
-export type SamplerOptions = {
+type SamplerOptions = {
   readonly source: Database;
   readonly target: Database;
   readonly stream: string;

@@ -5,17 +5,17 @@ import { countDeadLetters } from '../dead-letter-list.ts';
 import { parseLsn, type Lsn } from '../../core/version.ts';
 
 export const LISTS = ['held', 'unresolved', 'quarantine'] as const;
-export type List = (typeof LISTS)[number];
+type List = (typeof LISTS)[number];
 export const ENTITY_STATES = ['active', 'paused', 'stopped'] as const;
 
-export type ListSample = {
+type ListSample = {
   readonly list: List;
   readonly entity: string;
   readonly rows: number;
   readonly oldestSeconds: number;
 };
 
-export type ProofSample = {
+type ProofSample = {
   readonly proof: string;
   /** By the target's clock. */
   readonly endedAtMs: number;

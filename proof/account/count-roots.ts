@@ -13,7 +13,7 @@ import { REFUSED_REMOVALS } from '../refused-removals.ts';
 import { liveSql } from '../target/find-strays.ts';
 import type { Amount, SumProof } from './account-proof.ts';
 
-export type RootCount = {
+type RootCount = {
   readonly mirrorRows: number;
   readonly tombstones: number;
   readonly applied: number;

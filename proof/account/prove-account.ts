@@ -14,7 +14,7 @@ import { readPendingRoots, type PendingRoots } from '../target/pending-roots.ts'
 import type { AccountProof, Amount, EntityAccountProof } from './account-proof.ts';
 import { countRoots, rootsWith } from './count-roots.ts';
 
-export type AccountProofOptions = {
+type AccountProofOptions = {
   readonly target: Database;
   /** Counts and sums of the source are given beside the mirror's; null: it is not asked. */
   readonly source: Database | null;

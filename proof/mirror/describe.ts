@@ -9,7 +9,7 @@ const KINDS: Readonly<Record<MirrorMismatch['kind'], string>> = {
 };
 
 /** `42: the values differ in note, status`. */
-export function mismatchText({ key, kind, columns }: MirrorMismatch): string {
+function mismatchText({ key, kind, columns }: MirrorMismatch): string {
   const names = columns.length === 0 ? '' : ` in ${columns.join(', ')}`;
   return `${keyText(key)}: ${KINDS[kind]}${names}`;
 }

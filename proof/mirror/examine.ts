@@ -3,7 +3,7 @@ import type { TableSide } from './side.ts';
 import { bucketsFor, differingBuckets, readHashes, readSums, type Part } from './sums.ts';
 import { addSettled, type TableState } from './table-state.ts';
 
-export type Difference = {
+type Difference = {
   readonly part: Part;
   readonly source: TableSide;
   readonly mirror: TableSide;

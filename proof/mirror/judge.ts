@@ -14,7 +14,7 @@ export type Evidence = {
   readonly differing: readonly string[];
 };
 
-export type Verdict =
+type Verdict =
   | { readonly kind: 'agrees' }
   /** Changed on the source since the barrier: says nothing. */
   | { readonly kind: 'changing' }

@@ -9,7 +9,7 @@ import { readOrNull, settle, SETTLED_AT_ONCE, type SettleContext } from './settl
 import type { TableState } from './table-state.ts';
 
 type Key = readonly string[];
-export type LeftKey = { readonly key: Key; readonly why: string };
+type LeftKey = { readonly key: Key; readonly why: string };
 
 /** What was done about the rows of a table that differ. */
 export type TableRepair = { readonly repaired: readonly Key[]; readonly left: readonly LeftKey[] };

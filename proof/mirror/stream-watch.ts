@@ -6,7 +6,7 @@ import { walEnd } from '../../connectors/postgres/wal-position.ts';
 import type { Clock } from '../../core/ports.ts';
 import { formatLsn, parseLsn, type Lsn } from '../../core/version.ts';
 
-export type WatchOptions = {
+type WatchOptions = {
   readonly source: pg.ClientBase;
   readonly target: pg.ClientBase;
   readonly stream: string;

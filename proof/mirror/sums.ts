@@ -17,8 +17,8 @@ export type Part = {
 };
 
 /** `sum` is that of the rows' hashes: free of order, and a row that is there twice counts twice. */
-export type Sum = { readonly count: number; readonly sum: string };
-export type Sums = {
+type Sum = { readonly count: number; readonly sum: string };
+type Sums = {
   readonly buckets: ReadonlyMap<number, Sum>;
   readonly rows: number;
   readonly total: bigint;

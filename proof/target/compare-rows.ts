@@ -12,13 +12,13 @@ import { fromBatch, targetName, unnested } from '../../consumers/write-rows.ts';
 export type ExpectedRow = { readonly root: string; readonly cells: readonly (string | null)[] };
 
 /** How a row of the target differs from what is expected; `columns` null: there is no row. */
-export type Difference = {
+type Difference = {
   readonly expected: ExpectedRow;
   readonly isLive: boolean;
   readonly columns: readonly string[] | null;
 };
 
-export type Compared = {
+type Compared = {
   readonly differences: readonly Difference[];
   /** Rows whose values the target's columns cannot hold. */
   readonly unfit: readonly ExpectedRow[];

@@ -1,7 +1,7 @@
 import type { Listed, MarkFault, PendingRoot, RowFault } from './target-proof.ts';
 
 /** Counts all, keeps the first few. */
-export class Tally<T> {
+class Tally<T> {
   readonly #limit: number;
   readonly #first: T[] = [];
   #count = 0;

@@ -10,7 +10,7 @@ import type { MirrorProof } from '../mirror/verify-mirror.ts';
 import { faultsOf, tableVerdict } from '../report.ts';
 import type { EntityProof, RowFault, TargetProof } from './target-proof.ts';
 
-export type LeftFault = { readonly what: string; readonly why: string };
+type LeftFault = { readonly what: string; readonly why: string };
 
 /** What is to be done about one entity: roots to derive again, and what that cannot mend. */
 export type EntityRepair = {

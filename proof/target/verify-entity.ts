@@ -17,7 +17,7 @@ import { RootPages } from './root-pages.ts';
 import type { EntityProof } from './target-proof.ts';
 import { PageCheck, type IdSpace } from './verify-page.ts';
 
-export type EntityContext = {
+type EntityContext = {
   readonly model: Model;
   /** Sessions in one snapshot, a worker each. */
   readonly sessions: readonly pg.Client[];

@@ -5,7 +5,7 @@ import { EMPTY } from './world.ts';
 
 const FLOOR = 'bench_derive_floor';
 
-export type CopySeconds = { readonly all: number; readonly tasks: number };
+type CopySeconds = { readonly all: number; readonly tasks: number };
 
 /**
  * The finished rows by the server's own COPY, from files of its own, into the very tables that the

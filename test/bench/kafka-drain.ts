@@ -13,7 +13,7 @@ const LAST = 200;
 const TIMEOUT_MS = 600_000;
 
 /** A topic full of single-row updates, 100 a transaction. */
-export type FullTopic = { readonly mark: string; readonly ids: readonly number[] };
+type FullTopic = { readonly mark: string; readonly ids: readonly number[] };
 
 /** Writes updates, and returns when the topic has them all. */
 export async function fillTopic(

@@ -7,7 +7,7 @@ const PROGRAM = fileURLToPath(new URL('../../bin/tandem.mjs', import.meta.url));
 const SAMPLE_MS = 50;
 
 export type LogLine = Readonly<Record<string, unknown>> & { readonly event?: string };
-export type CommandReport = {
+type CommandReport = {
   /** From the start of the process to its end. */
   readonly seconds: number;
   readonly peakMemoryBytes: number | null;

@@ -21,7 +21,7 @@ export async function distinctTasks(bench: Bench, count: number): Promise<number
 }
 
 /** Writes single-row transactions on a fixed schedule; returns the rate that was reached. */
-export type Write = (ids: readonly number[], mark: string) => Promise<number>;
+type Write = (ids: readonly number[], mark: string) => Promise<number>;
 
 export async function withWriter<T>(
   bench: Bench,

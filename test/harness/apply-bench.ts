@@ -82,7 +82,7 @@ export class Notes implements Observer {
 }
 
 /** A reader that must not be asked. */
-export const NO_READER: SourceReader = {
+const NO_READER: SourceReader = {
   readByKey: async (table, keys) => {
     throw new Error(`nobody expected ${table.name} ${keys.join(' ')} to be read again`);
   },
@@ -354,7 +354,7 @@ export const CLOCK: Clock = {
 };
 
 /** Commit times follow the versions. */
-export const committedAt = ({ commitLsn }: Version): string =>
+const committedAt = ({ commitLsn }: Version): string =>
   new Date(Date.UTC(2024, 0, 1) + Number(commitLsn % 1_000_000n) * 1000).toISOString();
 
 export function pidOf(client: pg.Client): number {

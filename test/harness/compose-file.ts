@@ -7,7 +7,6 @@ export const ROOT = join(import.meta.dirname, '..', '..');
 export const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 
 export const PROFILES = ['direct', 'relay', 'debezium'] as const;
-export type Profile = (typeof PROFILES)[number];
 
 const words = z.array(z.string());
 
@@ -62,7 +61,7 @@ const file = z.object({
 });
 
 export type Service = z.output<typeof service> & { readonly name: string };
-export type Compose = {
+type Compose = {
   readonly services: readonly Service[];
   readonly volumes: readonly string[];
 };

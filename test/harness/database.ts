@@ -6,7 +6,7 @@ import { waitFor } from './wait-for.ts';
 export type Row = Record<string, unknown>;
 
 /** Which of the two test servers. With `TEST_PG_URL` both are that one. */
-export type Side = 'source' | 'target';
+type Side = 'source' | 'target';
 
 /** A database that nobody else uses, on a server that others do use. */
 export interface TestDatabase extends AsyncDisposable {
@@ -23,7 +23,7 @@ export interface TestPair extends AsyncDisposable {
   readonly target: TestDatabase;
 }
 
-export type DatabaseOptions = {
+type DatabaseOptions = {
   readonly on?: Side;
   /** Instead of `on`: the connection string of a server of the test's own. */
   readonly server?: string;

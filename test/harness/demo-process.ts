@@ -8,7 +8,7 @@ import { waitFor } from './wait-for.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-export type Demo = {
+type Demo = {
   readonly child: ChildProcess;
   /** Its temp folder: what it leaves anywhere, it leaves here. */
   readonly folder: string;

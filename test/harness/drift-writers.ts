@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { Random } from '../../demo/legacy/random.ts';
 import type { TestDatabase } from './database.ts';
 
-export type Writers = AsyncDisposable & {
+type Writers = AsyncDisposable & {
   readonly stop: () => Promise<void>;
   /** How many transactions were committed so far. */
   readonly committed: () => number;

@@ -9,8 +9,7 @@ import { cacheFolder, filledOnce } from '../../demo/servers/cache.ts';
 import { serverUser } from '../../demo/servers/system-user.ts';
 
 /** The major versions that a test can ask for. */
-export const SERVER_VERSIONS = [12, 15, 17, 18] as const;
-export type ServerVersion = (typeof SERVER_VERSIONS)[number];
+export type ServerVersion = 12 | 15 | 17 | 18;
 
 const BUNDLED: ServerVersion = 18;
 const MANIFESTS = join(import.meta.dirname, '..', 'servers');

@@ -1,6 +1,6 @@
 import { waitFor } from './wait-for.ts';
 
-export type Scraped = { readonly status: number; readonly body: string };
+type Scraped = { readonly status: number; readonly body: string };
 
 /** Asks a page of a local port; null where nobody listens (yet, or any more). */
 export async function scrape(port: number, path: string): Promise<Scraped | null> {

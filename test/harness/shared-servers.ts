@@ -14,7 +14,7 @@ export type SharedAddresses = {
 
 export type SharedName = keyof SharedAddresses;
 
-export type SharedServers = { readonly url: string; stop(): Promise<void> };
+type SharedServers = { readonly url: string; stop(): Promise<void> };
 
 /**
  * Starts servers in Java when a test first asks for them: most runs need none, and each takes

@@ -6,7 +6,7 @@ import { createWorkFolder } from '../../demo/servers/work-folder.ts';
 import { serverUser } from '../../demo/servers/system-user.ts';
 
 /** A file system of a fixed size. */
-export type SmallDisk = AsyncDisposable & {
+type SmallDisk = AsyncDisposable & {
   readonly folder: string;
   /** Takes all the room that is left. */
   fill(): Promise<void>;

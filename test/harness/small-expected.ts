@@ -9,9 +9,9 @@ export type { TargetTableName };
 /** The rows of every legacy table, by the text of their key. */
 export type LegacyState = Map<string, Map<string, LegacyRow>>;
 
-export type ExpectedRow = Readonly<Record<string, string | null>>;
+type ExpectedRow = Readonly<Record<string, string | null>>;
 /** What the target has to hold: live rows by table and id, and the lists beside them. */
-export type Expected = {
+type Expected = {
   readonly rows: ReadonlyMap<TargetTableName, ReadonlyMap<string, ExpectedRow>>;
   /** `entity root_key target_table column`, sorted, as the other lists. */
   readonly held: readonly string[];
@@ -296,7 +296,7 @@ const OWN_COLUMNS = ['deleted_at', 'updated_at', 'colour'];
 const LEFT_OUT: readonly TargetTableName[] = ['samples', 'status_changes'];
 
 /** Where to look: the target, and which tables are there. */
-export type Looked = {
+type Looked = {
   readonly model: Pick<Model, 'mirror' | 'targets'>;
   query(sql: string): Promise<Row[]>;
 };

@@ -7,7 +7,7 @@ import { UNCHANGED, version, type Bench, type LegacyRow, type SentRow } from './
 import type { LegacyState } from './small-expected.ts';
 
 /** One step of a random history; numbers are read as the table needs them. */
-export type Step = {
+type Step = {
   readonly table: number;
   readonly kind: 'put' | 'put again' | 'delete' | 'move';
   readonly key: number;

@@ -7,7 +7,7 @@ import { MAKERS, type Maker } from './small-history.ts';
 /** Keys of each table; they come and go. */
 const KEYS = 40;
 
-export type Traffic = AsyncDisposable & {
+type Traffic = AsyncDisposable & {
   /** Ends it; returns how many transactions were committed. */
   end(): Promise<number>;
   readonly committed: number;

@@ -14,7 +14,7 @@ export type Stop = {
 };
 
 /** A connection that has come to its stop: nothing goes on there, in either direction. */
-export type Stopped = {
+type Stopped = {
   release(): void;
   /** Ends it without a word of good-bye, as a network does. */
   cut(): void;

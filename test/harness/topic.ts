@@ -2,7 +2,7 @@ import type { KafkaMessage } from 'kafkajs';
 import { freshPrefix, kafkaClient } from './kafka-stack.ts';
 import { waitFor } from './wait-for.ts';
 
-export type TopicOptions = { readonly count: number; readonly timeoutMs?: number };
+type TopicOptions = { readonly count: number; readonly timeoutMs?: number };
 
 /** The first messages of a topic, which may not be there yet, by a group of its own. */
 export async function readTopic(

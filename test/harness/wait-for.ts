@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-export type WaitOptions = {
+type WaitOptions = {
   readonly timeoutMs?: number;
   readonly intervalMs?: number;
   /** Completes "timed out waiting for". */

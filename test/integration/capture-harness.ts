@@ -52,7 +52,7 @@ export function sourceAt(connectionString: string): Database {
   };
 }
 
-export type Wanted = Readonly<Record<string, WantedTable>>;
+type Wanted = Readonly<Record<string, WantedTable>>;
 
 /** A publication and a slot for `wanted`, and sources that read it. */
 export class Capture {
@@ -128,9 +128,9 @@ export class Capture {
   }
 }
 
-export type Limits = { readonly maxBytes?: number; readonly maxEvents?: number };
+type Limits = { readonly maxBytes?: number; readonly maxEvents?: number };
 
-export type Seen = {
+type Seen = {
   readonly batches: readonly Batch[];
   readonly events: readonly ChangeEvent[];
   readonly position: Position;

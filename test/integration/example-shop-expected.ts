@@ -55,8 +55,8 @@ const NOT_MAPPED = ['loyalty_points', 'deleted_at'];
 
 export const SHOP_TABLES = Object.keys(EXPECTED);
 
-export type Rows = readonly string[];
-export type Comparison = { readonly expected: Rows; readonly found: Rows };
+type Rows = readonly string[];
+type Comparison = { readonly expected: Rows; readonly found: Rows };
 
 /** Ids are computed by the SQL function, which is fetched from the target. */
 export async function prepareSource(source: TestDatabase, target: TestDatabase): Promise<void> {

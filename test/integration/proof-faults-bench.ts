@@ -31,7 +31,7 @@ const LEGACY = `
   insert into office_user values (1, 1, 'l'), (1, 2, null);
   insert into sample (id, exact, wide) values (1, 1.50, 'a'), (2, 2.25, 'b'), (3, 100, 'c');`;
 
-export type Found = { readonly code: number; readonly report: ProofReport };
+type Found = { readonly code: number; readonly report: ProofReport };
 
 /** A pair of servers with a process that streams between them, and the command beside it. */
 export class FaultsBench implements AsyncDisposable {

@@ -127,7 +127,7 @@ export class ConnectBench {
 }
 
 /** A message of a topic, as JSON. */
-export type Seen = { readonly key: unknown; readonly value: unknown };
+type Seen = { readonly key: unknown; readonly value: unknown };
 
 const parsed = (bytes: Buffer | null): unknown =>
   bytes === null ? null : JSON.parse(bytes.toString());

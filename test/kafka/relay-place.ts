@@ -19,7 +19,7 @@ export type Read = {
   readonly headers: Readonly<Record<string, string>>;
 };
 
-export type Envelope = {
+type Envelope = {
   readonly op: string;
   readonly before: Record<string, unknown> | null;
   readonly after: Record<string, unknown> | null;

@@ -34,7 +34,7 @@ function entity(name: string, source: string, target: string, legacyId: string):
   return { entity: name, source, target, legacyId };
 }
 
-export type EntityAccount = {
+type EntityAccount = {
   readonly entity: string;
   readonly sourceRows: number;
   readonly applied: number;
@@ -45,7 +45,7 @@ export type EntityAccount = {
   readonly unaccounted: readonly string[];
 };
 
-export type Account = {
+type Account = {
   readonly entities: readonly EntityAccount[];
   /** Entities of the engine that this check does not know. */
   readonly unknown: readonly string[];

@@ -19,7 +19,7 @@ export type RowDifferences = {
   readonly columns: ReadonlyMap<string, Sample<ColumnDifference>>;
 };
 
-export type DiffInput = {
+type DiffInput = {
   readonly expected: ReadonlyMap<string, TextRow>;
   readonly found: ReadonlyMap<string, TextRow>;
   readonly isLive: (found: TextRow) => boolean;
@@ -68,7 +68,7 @@ const COMPUTED_FROM_INTEGER = /^[0-9a-f]{8}-[0-9a-f]{4}-8000-([0-9a-f]{4})-([0-9
 const LAST_62_BITS = (1n << 62n) - 1n;
 
 /** The legacy id that a target id was computed from, or the id as it is. */
-export function readableKey(id: string): string {
+function readableKey(id: string): string {
   const match = COMPUTED_FROM_INTEGER.exec(id);
   if (match === null) return id;
   return String(BigInt(`0x${match[1]}${match[2]}`) & LAST_62_BITS);

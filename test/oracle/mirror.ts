@@ -21,20 +21,20 @@ const SECRETS: ReadonlySet<string> = new Set([
 /** Bookkeeping of the mirror itself. */
 const OWN_COLUMNS: ReadonlySet<string> = new Set(['_commit_lsn', '_change_lsn', '_deleted']);
 
-export type MirrorTableReport = RowDifferences & {
+type MirrorTableReport = RowDifferences & {
   readonly table: string;
   readonly sourceRows: number;
   readonly liveRows: number;
 };
 
-export type MirrorReport = {
+type MirrorReport = {
   readonly tables: readonly MirrorTableReport[];
   /** Secret columns that the mirror has, as `table.column`. */
   readonly secrets: readonly string[];
   readonly agrees: boolean;
 };
 
-export type MirrorOptions = {
+type MirrorOptions = {
   readonly sourceUrl: string;
   readonly targetUrl: string;
   readonly maxExamples?: number;

@@ -1,5 +1,5 @@
 /** What a template says as a step of a workflow. */
-export type StepTemplate = {
+type StepTemplate = {
   readonly id: number;
   readonly name: string;
   readonly action: string | null;
@@ -11,9 +11,9 @@ export type StepTemplate = {
   readonly products: readonly string[];
 };
 
-export type PredecessorLink = { readonly template: number; readonly predecessor: number };
+type PredecessorLink = { readonly template: number; readonly predecessor: number };
 
-export type Step = Omit<StepTemplate, 'id'> & {
+type Step = Omit<StepTemplate, 'id'> & {
   /** Place in the list, from 1. */
   readonly order: number;
   /** Places of the direct predecessors. */

@@ -44,7 +44,7 @@ export function textOf(value: TargetValue | undefined): string {
   return value;
 }
 
-export type Made = {
+type Made = {
   /** References as `entity:key`. */
   readonly row: Readonly<Record<string, TargetValue>>;
   readonly issues: readonly Issue[];

@@ -31,13 +31,13 @@ const UPDATE = 0x55; // U
 const SKIPPED: SkippedMessage = { kind: 'skipped' };
 
 /** Mapped tables by `schema.relation`, as the source names them. */
-export type TablesByName = ReadonlyMap<string, MirrorTable>;
+type TablesByName = ReadonlyMap<string, MirrorTable>;
 
 /**
  * By mapped name: transactions that commit before this place in the log are stepped over, the
  * table's description included. Absent: all are read.
  */
-export type ReadFrom = ReadonlyMap<string, Lsn>;
+type ReadFrom = ReadonlyMap<string, Lsn>;
 
 /**
  * A mapped table as the stream describes it: for a reader that takes more of its columns than the

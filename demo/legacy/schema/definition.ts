@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
 
-export type ForeignKey = { readonly column: string; readonly target: string };
-
 export type LegacyColumn = {
   readonly name: string;
   readonly type: string;

@@ -8,7 +8,7 @@ import type { Session } from './session.ts';
 import { checkTask, deleteTask } from './tasks.ts';
 
 /** One thing that somebody does in the legacy application: one transaction, or a few. */
-export type Activity = (session: Session) => Promise<void>;
+type Activity = (session: Session) => Promise<void>;
 
 /** How often each happens, relative to the others. A day has far more checked tasks than orders. */
 export const ACTIVITIES: readonly (readonly [weight: number, activity: Activity])[] = [

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { IdPool } from './pool.ts';
 
 /** Which part of the changing rows belongs to this connection: those with `id % of = index`. */
-export type Share = { readonly index: number; readonly of: number };
+type Share = { readonly index: number; readonly of: number };
 
 /**
  * The rows one connection works on. Two connections never change or delete the same row, so that

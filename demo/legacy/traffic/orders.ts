@@ -44,7 +44,7 @@ function newInstruction(session: Session, patientId: number, jaws: readonly numb
   };
 }
 
-export function newProject(session: Session): Row {
+function newProject(session: Session): Row {
   const { random } = session;
   return {
     uid: random.uuid(),

@@ -1,4 +1,4 @@
-export type TableCounts = Readonly<Record<string, number>>;
+type TableCounts = Readonly<Record<string, number>>;
 
 /** What the traffic has committed. Rolled back changes are not in it. */
 export type TrafficReport = {
@@ -11,7 +11,7 @@ export type TrafficReport = {
   readonly traps: TableCounts;
 };
 
-export type ChangeKind = 'inserts' | 'updates' | 'deletes';
+type ChangeKind = 'inserts' | 'updates' | 'deletes';
 
 /** Changes of one transaction, or the sum over many. */
 export class Tally {

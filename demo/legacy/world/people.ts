@@ -7,7 +7,7 @@ import type { Counts } from '../scale.ts';
 import { at, gappedIds } from './ids.ts';
 
 /** `pending` is a user whose patient row has not arrived yet (T19). */
-export type PersonKind = 'staff' | 'doctor' | 'patient' | 'pending';
+type PersonKind = 'staff' | 'doctor' | 'patient' | 'pending';
 
 export type Person = {
   readonly id: number;

@@ -4,7 +4,7 @@ import type { Counts } from '../scale.ts';
 import { at, gappedIds } from './ids.ts';
 import type { Instruction } from './orders.ts';
 
-export type Project = { readonly id: number; readonly createdMs: number };
+type Project = { readonly id: number; readonly createdMs: number };
 
 export type Plan = {
   readonly id: number;

@@ -13,7 +13,7 @@ import { pomOf } from './pom.ts';
 const FETCH_MS = 600_000;
 
 /** Told while Maven downloads: the bytes of one file more. */
-export type OnDownload = (bytes: number) => void;
+type OnDownload = (bytes: number) => void;
 
 /** Whether nothing would have to be downloaded. */
 export function isFetched(name: PartName): boolean {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { JAVA_MAJOR } from './versions.ts';
 
 /** The programs that the servers in Java need: how they are called, or what is missing. */
-export type JavaStack =
+type JavaStack =
   | { readonly kind: 'available'; readonly java: string; readonly maven: string }
   | { readonly kind: 'missing'; readonly missing: string };
 

@@ -9,7 +9,7 @@ import { createWorkFolder } from '../work-folder.ts';
 import { requireJava } from './java.ts';
 
 /** A program in Java: how it is started, and how one sees that it has. */
-export type JvmProgram = {
+type JvmProgram = {
   /** Begins the message when it does not start. */
   readonly name: string;
   /** Free ports are looked for at the first start, and kept from then on. */

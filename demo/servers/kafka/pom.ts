@@ -1,7 +1,7 @@
 import { VERSIONS } from './versions.ts';
 
 /** A file in Maven's repository. */
-export type Artifact = { readonly group: string; readonly name: string; readonly version: string };
+type Artifact = { readonly group: string; readonly name: string; readonly version: string };
 
 /** What is fetched together into one folder. */
 export type Part = {
@@ -12,7 +12,7 @@ export type Part = {
 } & (Libraries | Archive);
 
 /** Jar files of the artifact and all it needs, in `jars/`. */
-export type Libraries = {
+type Libraries = {
   readonly kind: 'libraries';
   readonly more?: readonly Artifact[];
   /** Groups that are left out, because who uses the part has them. */
@@ -22,7 +22,7 @@ export type Libraries = {
 };
 
 /** A tar.gz file, unpacked. */
-export type Archive = { readonly kind: 'archive'; readonly classifier: string };
+type Archive = { readonly kind: 'archive'; readonly classifier: string };
 
 /** A Maven project whose `package` phase puts the part into the folder of the property `into`. */
 export function pomOf(part: Part): string {

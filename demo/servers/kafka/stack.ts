@@ -11,7 +11,7 @@ export interface KafkaStack extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-export type StackOptions = {
+type StackOptions = {
   readonly broker?: BrokerOptions;
   readonly connect?: Omit<ConnectOptions, 'bootstrap'>;
 };

@@ -15,7 +15,7 @@ export const EXPECTED_TABLES: readonly ExpectedTable[] = [
   ...[...LOOKUPS, ...PEOPLE, ...ORDERS, ...WORKFLOW, ...MESSAGES, ...MONEY],
 ];
 
-export type ExpectedRows = {
+type ExpectedRows = {
   /** By id: what the source yields now. */
   readonly yielded: ReadonlyMap<string, TextRow>;
   /** By id: seeds that no row of the source has adopted now. */

@@ -3,7 +3,7 @@ import type { Session, TextRow } from '../session.ts';
 import type { ExpectedTable } from './table.ts';
 
 /** Also the name of a step. */
-export const TEMPLATE_NAME = `coalesce(nullif(t.task_name, ''), nullif(t.text_name, ''),
+const TEMPLATE_NAME = `coalesce(nullif(t.task_name, ''), nullif(t.text_name, ''),
   nullif(t.action_name, ''), 'Template' || t.id)`;
 
 const workflowTemplates: ExpectedTable = {
