@@ -1,19 +1,12 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import { uuidOf } from '../../core/uuid.ts';
-import { Bench, pidOf, version, type LegacyRow, type OpenApplier } from '../harness/apply-bench.ts';
+import { pidOf, version, type LegacyRow, type OpenApplier } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 import { waitFor } from '../harness/wait-for.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
-beforeEach(async () => {
-  await bench.reset();
-});
+const bench = await benchForFile();
+beforeEach(() => bench.reset());
 
 let clock = 0;
 const put = (table: string, row: LegacyRow): ChangeEvent =>

@@ -1,20 +1,15 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { proveAccount } from '../../proof/account/prove-account.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import { uuidOf } from '../../core/uuid.ts';
-import { Bench, version, type LegacyRow } from '../harness/apply-bench.ts';
+import { version, type LegacyRow } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 import { SMALL_MAPPING } from '../harness/small-mapping.ts';
 import { faultLines, proofOf } from '../harness/target-proof.ts';
 import { account } from '../../monitoring/account.ts';
 import { openClient } from '../../connectors/postgres/connection.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
+const bench = await benchForFile();
 beforeEach(async () => {
   await bench.query('drop table if exists badges');
   await bench.reset();

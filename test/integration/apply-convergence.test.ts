@@ -1,11 +1,12 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openClient } from '../../connectors/postgres/connection.ts';
 import { pauseEntities, resumeEntities } from '../../consumers/entity-state.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import type { SourceReader } from '../../core/ports.ts';
 import { compareVersions } from '../../core/version.ts';
-import { afterSlices, Bench, pidOf, version, type OpenApplier } from '../harness/apply-bench.ts';
+import { afterSlices, pidOf, version, type OpenApplier } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 import {
   cut,
   cuts,
@@ -19,13 +20,7 @@ import { inLanes, play, readerAt, shuffled, type History } from '../harness/smal
 /** `TANDEM_RUNS=20` looks twenty times as long. */
 const RUNS = Number(process.env['TANDEM_RUNS'] ?? 1);
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
+const bench = await benchForFile();
 
 const expectConverged = (past: History) => expectBenchConverged(bench, past);
 const expectTarget = (final: LegacyState) => expectBenchTarget(bench, final);

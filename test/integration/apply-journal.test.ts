@@ -1,20 +1,13 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { addJob } from '../../consumers/jobs.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import type { SourceReader } from '../../core/ports.ts';
 import { SPECIAL_STATUS } from '../harness/small-mapping.ts';
-import { Bench, UNCHANGED, version, type LegacyRow, type SentRow } from '../harness/apply-bench.ts';
+import { UNCHANGED, version, type LegacyRow, type SentRow } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
-beforeEach(async () => {
-  await bench.reset();
-});
+const bench = await benchForFile();
+beforeEach(() => bench.reset());
 
 const order = (
   id: number,

@@ -1,28 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { setEntityState } from '../../consumers/entity-state.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import {
-  Bench,
   UNCHANGED,
   version,
   type LegacyRow,
   type OpenApplier,
   type SentRow,
 } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 import { expectedFrom, foundIn, type LegacyState } from '../harness/small-expected.ts';
 import { SPECIAL_NAMES } from '../harness/small-mapping.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
-beforeEach(async () => {
-  await bench.reset();
-});
+const bench = await benchForFile();
+beforeEach(() => bench.reset());
 
 let clock = 0;
 const put = (table: string, row: LegacyRow): ChangeEvent =>

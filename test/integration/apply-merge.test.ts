@@ -1,19 +1,13 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openClient } from '../../connectors/postgres/connection.ts';
 import { collapse } from '../../consumers/collapse.ts';
 import { TableMerge, type Changed } from '../../consumers/merge.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
-import { Bench } from '../harness/apply-bench.ts';
 import { play, readerAt, step } from '../harness/small-history.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
+const bench = await benchForFile();
 
 const plain = (changed: readonly Changed[]) =>
   changed

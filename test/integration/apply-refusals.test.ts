@@ -1,20 +1,13 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { withClient } from '../../connectors/postgres/connection.ts';
 import { retryRefused } from '../../consumers/retry-refused.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
-import { Bench, version, type LegacyRow } from '../harness/apply-bench.ts';
+import { version, type LegacyRow } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 import { SPECIAL_NAMES } from '../harness/small-mapping.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
-beforeEach(async () => {
-  await bench.reset();
-});
+const bench = await benchForFile();
+beforeEach(() => bench.reset());
 
 let clock = 0;
 const put = (table: string, row: LegacyRow): ChangeEvent =>

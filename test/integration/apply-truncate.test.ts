@@ -1,16 +1,11 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import type { TruncateAction } from '../../core/truncate-policy.ts';
-import { Bench, version } from '../harness/apply-bench.ts';
+import { version } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 
 const always = (otherwise: TruncateAction) => ({ otherwise, tables: new Map() });
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
+const bench = await benchForFile();
 beforeEach(async () => {
   await bench.reset();
   await using open = await bench.applier();

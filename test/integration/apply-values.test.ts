@@ -1,22 +1,15 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { backfill } from '../../backfill/backfill.ts';
 import { openClient, textRows, type Database } from '../../connectors/postgres/connection.ts';
 import { arrayLiteral, ident } from '../../connectors/postgres/sql.ts';
 import type { Image } from '../../core/mirror-table.ts';
-import { Bench, version } from '../harness/apply-bench.ts';
+import { version } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 import { SAMPLE_VALUES as COLUMNS, TEXTS } from '../harness/sample-values.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
-beforeEach(async () => {
-  await bench.reset();
-});
+const bench = await benchForFile();
+beforeEach(() => bench.reset());
 
 const LIST = ['id', ...Object.keys(COLUMNS)];
 

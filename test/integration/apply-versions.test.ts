@@ -1,17 +1,10 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import type { SourceReader } from '../../core/ports.ts';
-import { Bench, UNCHANGED, version, type SentRow } from '../harness/apply-bench.ts';
+import { UNCHANGED, version, type SentRow } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
-beforeEach(async () => {
-  await bench.reset();
-});
+const bench = await benchForFile();
+beforeEach(() => bench.reset());
 
 const order = (id: number, notes: string | typeof UNCHANGED, status = 1): SentRow => ({
   id,

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { addJobs } from '../../consumers/jobs.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
-import { afterSlices, Bench, version, type OpenApplier } from '../harness/apply-bench.ts';
+import { afterSlices, version, type OpenApplier } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 import { cut, cuts, expectConverged, history } from '../harness/converged.ts';
 import { play } from '../harness/small-history.ts';
 import { SPECIAL_NAMES } from '../harness/small-mapping.ts';
@@ -10,13 +11,7 @@ import { SPECIAL_NAMES } from '../harness/small-mapping.ts';
 /** `TANDEM_RUNS=20` looks twenty times as long. */
 const RUNS = Number(process.env['TANDEM_RUNS'] ?? 1);
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
+const bench = await benchForFile();
 
 /** Jobs for all roots of every entity, parents first. */
 async function deriveAllAgain({ client }: OpenApplier): Promise<void> {

@@ -1,18 +1,11 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { openClient } from '../../connectors/postgres/connection.ts';
 import { addJob, moveJob, takeJob } from '../../consumers/jobs.ts';
-import { Bench, version } from '../harness/apply-bench.ts';
+import { version } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
-beforeEach(async () => {
-  await bench.reset();
-});
+const bench = await benchForFile();
+beforeEach(() => bench.reset());
 
 const job = (values: readonly string[] | null) => ({
   ...{ entity: 'order', usage: null, reason: 'test', values },

@@ -1,18 +1,13 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { placeBefore } from '../../consumers/moments.ts';
 import { storePosition } from '../../consumers/position.ts';
 import type { Position } from '../../core/ports.ts';
 import { formatLsn, type Lsn } from '../../core/version.ts';
-import { Bench, type OpenApplier } from '../harness/apply-bench.ts';
+import type { OpenApplier } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
+const bench = await benchForFile();
 beforeEach(async () => {
   await bench.reset();
   await bench.query('delete from tandem.moment');

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { openClient } from '../../connectors/postgres/connection.ts';
 import { entity, type Mapping } from '../../core/entity.ts';
 import { bool, int4, int8, numeric, text } from '../../core/legacy-table.ts';
@@ -7,7 +7,8 @@ import { legacyTable } from '../../core/shape.ts';
 import { account } from '../../monitoring/account.ts';
 import type { AccountProof } from '../../proof/account/account-proof.ts';
 import { proveAccount } from '../../proof/account/prove-account.ts';
-import { Bench, version } from '../harness/apply-bench.ts';
+import { version } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 import { faultLines, proofOf } from '../harness/target-proof.ts';
 
 const customer = legacyTable('customer', 'code', { code: text, name: text });
@@ -96,11 +97,7 @@ const TARGET = `
   create table flags (id uuid primary key, note char(4));
   create table grades (id uuid primary key, title text, deleted_at timestamptz)`;
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ mapping: MAPPING, legacy: LEGACY, target: TARGET });
-});
-afterAll(() => bench[Symbol.asyncDispose]());
+const bench = await benchForFile({ mapping: MAPPING, legacy: LEGACY, target: TARGET });
 
 beforeEach(async () => {
   await bench.reset();

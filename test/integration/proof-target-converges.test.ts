@@ -1,16 +1,10 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Bench } from '../harness/apply-bench.ts';
+import { expect, test } from 'vitest';
 import { play, readerAt, shuffled, step } from '../harness/small-history.ts';
 import { faultLines, proofOf } from '../harness/target-proof.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
+const bench = await benchForFile();
 
 const derivedAll = () =>
   bench.query(

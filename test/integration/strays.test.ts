@@ -1,16 +1,9 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { Bench, version, type LegacyRow } from '../harness/apply-bench.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { version, type LegacyRow } from '../harness/apply-bench.ts';
+import { benchForFile } from '../harness/bench-for-file.ts';
 
-let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open();
-});
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-});
-beforeEach(async () => {
-  await bench.reset();
-});
+const bench = await benchForFile();
+beforeEach(() => bench.reset());
 
 const OLD = 'aaaaaaaa-0000-4000-8000-00000000000';
 let clock = 0;
