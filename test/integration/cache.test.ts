@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -17,7 +17,8 @@ afterAll(() => rm(base, { recursive: true, force: true }));
 
 test('of two processes that want a folder one fills it, and the other waits', async () => {
   const folder = join(base, 'wanted');
-  const fills = await Promise.all([fillInChild(folder), fillInChild(folder), fillInChild(folder)]);
+  await mkdir(`${folder}.wants`);
+  const fills = await Promise.all([1, 2, 3].map(() => fillInChild(folder, 3)));
   expect(fills.filter((it) => it === 'filled')).toHaveLength(1);
   expect(fills.filter((it) => it === 'found')).toHaveLength(2);
   expect(await readFile(join(folder, 'last'), 'utf8')).toBe('complete');
@@ -63,21 +64,26 @@ function fillingOf(folder: string) {
   };
 }
 
-/** In a process of its own, whose filling takes long enough for the others to come in between. */
-async function fillInChild(folder: string): Promise<string> {
-  const module = new URL('../../demo/servers/cache.ts', import.meta.url).href;
+/** In a process of its own, which fills when all `children` want the folder. */
+async function fillInChild(folder: string, children: number): Promise<string> {
+  const module = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
   const code = `
-    import { writeFile } from 'node:fs/promises';
-    import { filledOnce } from ${JSON.stringify(module)};
+    import { readdir, writeFile } from 'node:fs/promises';
+    import { filledOnce } from ${module('../../demo/servers/cache.ts')};
+    import { waitFor } from ${module('../harness/wait-for.ts')};
+    const wants = ${JSON.stringify(`${folder}.wants`)};
+    const areAllThere = async () => (await readdir(wants)).length === ${children};
     let did = 'found';
-    await filledOnce({
+    const filled = filledOnce({
       ...${JSON.stringify(fillingOf(folder))},
       async fill(fresh) {
         did = 'filled';
-        await new Promise((resolve) => setTimeout(resolve, 700));
+        await waitFor(areAllThere, { what: 'the others' });
         await writeFile(fresh + '/last', 'complete');
       },
     });
+    await writeFile(wants + '/' + process.pid, ''); // it has looked, and the folder was not there
+    await filled;
     console.log(did);`;
   const args = ['--import', 'tsx', '--input-type=module', '--eval', code];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
