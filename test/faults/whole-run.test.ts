@@ -1,22 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createLegacySchema } from '../../demo/legacy/schema.ts';
-import { generateLegacy } from '../../demo/legacy/generate.ts';
-import { startTraffic } from '../../demo/legacy/traffic.ts';
 import { Random } from '../../demo/legacy/random.ts';
 import { freshPair, type TestDatabase } from '../harness/database.ts';
+import { expectAgreement, legacyWorld, underTraffic } from '../harness/legacy-world.ts';
 import { startProxy } from '../harness/proxy.ts';
 import { newSeed } from '../harness/seed.ts';
 import { tandem, TandemProcess, type Settings } from '../harness/tandem-process.ts';
 import { waitFor } from '../harness/wait-for.ts';
-import { assertAccounted } from '../oracle/account.ts';
-import { assertAgrees } from '../oracle/compare.ts';
-import { assertMirrorAgrees } from '../oracle/mirror.ts';
-
-async function legacyWorld(source: TestDatabase, seed: number): Promise<void> {
-  await createLegacySchema(source.connectionString);
-  await generateLegacy({ connectionString: source.connectionString, seed, scale: 'tiny' });
-}
 
 function settingsFor(source: string, target: string, name: string): Settings {
   return {
@@ -27,25 +17,6 @@ function settingsFor(source: string, target: string, name: string): Settings {
     HEARTBEAT_SECONDS: '1',
     CHUNK_ROWS: '1000',
   };
-}
-
-/** The legacy application at work, until `end` or the end of the test. */
-function underTraffic(source: TestDatabase, seed: number, changesPerSecond: number) {
-  const over = new AbortController();
-  const { connectionString } = source;
-  const traffic = startTraffic({ connectionString, seed, changesPerSecond, signal: over.signal });
-  const end = async () => {
-    over.abort();
-    await traffic;
-  };
-  return { end, [Symbol.asyncDispose]: end };
-}
-
-async function expectAgreement(source: TestDatabase, target: TestDatabase): Promise<void> {
-  const urls = { sourceUrl: source.connectionString, targetUrl: target.connectionString };
-  await assertMirrorAgrees(urls);
-  await assertAgrees(urls);
-  await assertAccounted(target.connectionString);
 }
 
 test('killed at random moments under traffic, from the first second on, it ends right', async () => {

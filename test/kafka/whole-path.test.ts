@@ -1,40 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { createLegacySchema } from '../../demo/legacy/schema.ts';
-import { generateLegacy } from '../../demo/legacy/generate.ts';
 import { Random } from '../../demo/legacy/random.ts';
-import { startTraffic } from '../../demo/legacy/traffic.ts';
-import { freshPair, type TestDatabase } from '../harness/database.ts';
+import { freshPair } from '../harness/database.ts';
+import { expectAgreement, legacyWorld, underTraffic } from '../harness/legacy-world.ts';
 import { openPath, PATHS } from '../harness/paths.ts';
 import { newSeed } from '../harness/seed.ts';
 import { tandem, TandemProcess } from '../harness/tandem-process.ts';
-import { assertAccounted } from '../oracle/account.ts';
-import { assertAgrees } from '../oracle/compare.ts';
-import { assertMirrorAgrees } from '../oracle/mirror.ts';
-
-async function legacyWorld(source: TestDatabase, seed: number): Promise<void> {
-  await createLegacySchema(source.connectionString);
-  await generateLegacy({ connectionString: source.connectionString, seed, scale: 'tiny' });
-}
-
-/** The legacy application at work, until `end` or the end of the test. */
-function underTraffic(source: TestDatabase, seed: number, changesPerSecond: number) {
-  const over = new AbortController();
-  const { connectionString } = source;
-  const traffic = startTraffic({ connectionString, seed, changesPerSecond, signal: over.signal });
-  const end = async () => {
-    over.abort();
-    await traffic;
-  };
-  return { end, [Symbol.asyncDispose]: end };
-}
-
-async function expectAgreement(source: TestDatabase, target: TestDatabase): Promise<void> {
-  const urls = { sourceUrl: source.connectionString, targetUrl: target.connectionString };
-  await assertMirrorAgrees(urls);
-  await assertAgrees(urls);
-  await assertAccounted(target.connectionString);
-}
 
 describe.each(PATHS.filter((path) => path !== 'direct'))('through %s', (path) => {
   test('killed at random moments under traffic, it ends right', async () => {
