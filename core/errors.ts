@@ -196,7 +196,7 @@ export const ERROR_POLICY = {
   },
   TARGET_FAILED: {
     retry: 'manual',
-    hint: 'The target refused a statement of the engine; see the SQLSTATE.',
+    hint: 'The target refused a statement of the engine; see the SQLSTATE. After an update of Tandem, `tandem setup` first adds what its records lack (42703, 42P01, 42883).',
   },
   SOURCE_FAILED: {
     retry: 'manual',
