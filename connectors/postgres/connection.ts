@@ -134,7 +134,8 @@ function lostConnection(client: pg.ClientBase, error: unknown): TandemError | nu
   const side = databases.get(client)?.side;
   if (side === undefined || error instanceof TandemError) return null;
   const named = statementError(side, error, 'statement');
-  return named.code === 'SOURCE_UNREACHABLE' || named.code === 'TARGET_UNREACHABLE' ? named : null;
+  const isLost = named.code === 'SOURCE_UNREACHABLE' || named.code === 'TARGET_UNREACHABLE';
+  return isLost || SESSION_ENDED.test(codeOf(error)) ? named : null;
 }
 
 /** Runs a statement whose rows do not matter; returns how many it touched. */
@@ -227,6 +228,8 @@ export function connectionError(database: Database, error: unknown): TandemError
 const UNREADABLE = /^(22021|22P05)$/;
 /** SQLSTATE classes and codes after which the same statement may well succeed. */
 const PASSING = /^(08|57P0|40001|40P01|55P03|57014|53300|25P03|25P04)/;
+/** The server has ended the session, or is about to end itself. */
+const SESSION_ENDED = /^(08|57P0)/;
 const CONNECTION_LOST =
   /Connection terminated|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EHOSTUNREACH|not queryable|Client was closed/i;
 

@@ -3,7 +3,9 @@ import { createServer, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkConnection } from '../../cli/check/connection-check.ts';
+import { openClient, textRows } from '../../connectors/postgres/connection.ts';
 import { startPostgres } from '../../demo/servers/postgres.ts';
+import { databaseOf } from '../harness/apply-bench.ts';
 import { freshDatabase, freshPair, testServerUrl } from '../harness/database.ts';
 import { selfSigned } from '../harness/self-signed.ts';
 import { smallWorkplace, urlWith } from './cli-small-mapping.ts';
@@ -235,3 +237,17 @@ async function listen(serve: (socket: Socket) => void): Promise<Listener> {
     },
   };
 }
+
+test.each([
+  ['source', 'SOURCE_UNREACHABLE'],
+  ['target', 'TARGET_BUSY'],
+] as const)(
+  'a session that the %s has ended is waited for, whoever asks it',
+  async (side, code) => {
+    await using database = await freshDatabase({ on: side });
+    const client = await openClient(databaseOf(side, database.connectionString), 'test');
+    const asked = textRows(client, 'select pg_terminate_backend(pg_backend_pid())');
+    await expect(asked).rejects.toMatchObject({ code, retry: 'timed' });
+    await client.end().catch(() => undefined);
+  },
+);
