@@ -1,71 +1,101 @@
 import { execFileSync } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import type { JvmServer } from '../../demo/servers/kafka/jvm-server.ts';
 import { startPostgres, type PostgresServer } from '../../demo/servers/postgres.ts';
 import { Random } from '../../demo/legacy/random.ts';
 import { freshDatabase } from '../harness/database.ts';
+import { startOwnLog, type OwnLog } from '../harness/own-log.ts';
+import { PATHS, type Path } from '../harness/paths.ts';
 import { startProxy, type Proxy } from '../harness/proxy.ts';
 import { startSmallTraffic } from '../harness/small-traffic.ts';
 import { newSeed } from '../harness/seed.ts';
+import { SmallPath } from '../harness/small-path.ts';
 import { SmallWorld } from '../harness/small-world.ts';
 import type { TandemProcess } from '../harness/tandem-process.ts';
 
 // Faults of every kind, one after the other and some at a time, under traffic. SOAK_MINUTES says for
-// how long, TEST_SEED repeats the choices (not the moments). Every half minute, and at the end, the
-// traffic pauses and everything is compared.
+// how long, PATHS through which paths, one after the other (`direct,relay-json,debezium-avro`), and
+// TEST_SEED repeats the choices (not the moments). Every half minute, and at the end, the traffic
+// pauses and everything is compared.
 
+const THROUGH = pathsOf(process.env['PATHS'] ?? 'direct');
 const MINUTES = Number(process.env['SOAK_MINUTES'] ?? 10);
 const COMPARE_EVERY_MS = 30_000;
 
 const say = (text: string) => void process.stdout.write(`${new Date().toISOString()} ${text}\n`);
 
 /** Ends that a supervisor answers with a new start: a server was away at the first contact. */
-const MAY_END = /SOURCE_UNREACHABLE|TARGET_UNREACHABLE|TARGET_BUSY|SOURCE_FAILED|POSITION_TAKEN/;
+const MAY_END =
+  /SOURCE_UNREACHABLE|TARGET_UNREACHABLE|TARGET_BUSY|SOURCE_FAILED|POSITION_TAKEN|KAFKA_UNREACHABLE|REGISTRY_UNREACHABLE/;
+
+function pathsOf(names: string): readonly Path[] {
+  const wanted = names.split(',').map((name) => name.trim());
+  const unknown = wanted.filter((name) => !PATHS.some((path) => path === name));
+  if (unknown.length > 0)
+    throw new Error(`PATHS: ${unknown.join(', ')} is none of ${PATHS.join(', ')}`);
+  return PATHS.filter((path) => wanted.includes(path));
+}
+
+type Place = {
+  readonly open: SmallPath;
+  readonly log: OwnLog | null;
+  readonly servers: readonly [PostgresServer, PostgresServer];
+  readonly proxies: readonly [Proxy, Proxy];
+};
 
 class Soak {
   readonly chance: Random;
   readonly world: SmallWorld;
-  readonly #servers: readonly [PostgresServer, PostgresServer];
-  readonly #proxies: readonly [Proxy, Proxy];
+  readonly #place: Place;
   readonly memoryMb: number[] = [];
   child: TandemProcess;
 
-  constructor(
-    world: SmallWorld,
-    servers: readonly [PostgresServer, PostgresServer],
-    proxies: readonly [Proxy, Proxy],
-  ) {
-    this.world = world;
-    this.chance = new Random(world.seed);
-    this.#servers = servers;
-    this.#proxies = proxies;
+  constructor(place: Place) {
+    this.#place = place;
+    this.world = place.open.world;
+    this.chance = new Random(this.world.seed);
     this.child = this.start();
   }
 
   start(): TandemProcess {
-    const [toSource, toTarget] = this.#proxies;
-    return this.world.run({
-      SOURCE_URL: toSource.through(this.world.source.connectionString),
-      TARGET_URL: toTarget.through(this.world.target.connectionString),
-      MAX_ROOTS_PER_BATCH: '20',
-    });
+    return this.#place.open.run();
   }
 
   /** As a supervisor does. */
   async keepAlive(): Promise<void> {
+    const { relay } = this.#place.open;
+    if (relay?.now.hasEnded === true) {
+      await expectMayEnd('the relay', relay.now);
+      relay.start();
+    }
+    await this.#reviveConnector();
     if (!this.child.hasEnded) return;
-    const code = await this.child.exited;
-    const error = /^error: (\S+)/m.exec(this.child.output)?.[1] ?? 'nothing';
-    say(`  it ended with ${code}: ${error}`);
-    expect(`${code} ${error}`, this.child.output).toMatch(MAY_END);
+    await expectMayEnd('it', this.child);
     this.child = this.start();
+  }
+
+  /** As an operator does who reads `connector failed`. */
+  async #reviveConnector(): Promise<void> {
+    const { log, open } = this.#place;
+    if (log?.connect == null) return;
+    const connector = `${log.connect.url}/connectors/${open.settings['CONNECTOR_NAME'] ?? ''}`;
+    try {
+      const status = await (await fetch(`${connector}/status`)).text();
+      if (!status.includes('FAILED')) return;
+      say('  the connector failed');
+      await fetch(`${connector}/restart?includeTasks=true&onlyFailed=true`, { method: 'POST' });
+    } catch {
+      // Connect is away, or shares out its work: at the next look.
+    }
   }
 
   async fault(): Promise<void> {
     const { chance } = this;
-    const [source, target] = this.#servers;
+    const { servers, proxies } = this.#place;
+    const [source, target] = servers;
     const ms = chance.int(100, 3_000);
-    const proxy = chance.pick(this.#proxies);
+    const proxy = chance.pick(proxies);
     const server = chance.pick([source, target, target]);
     const side = server === source ? 'source' : 'target';
     const faults: Record<string, () => Promise<unknown>> = {
@@ -120,10 +150,49 @@ class Soak {
         await pause(ms);
         await user.end();
       },
+      ...this.#faultsOfLog(ms),
     };
     const name = chance.pick(Object.keys(faults));
     say(name);
     await faults[name]?.();
+  }
+
+  #faultsOfLog(ms: number): Record<string, () => Promise<unknown>> {
+    const { log, open } = this.#place;
+    if (log === null) return {};
+    const { broker, connect, registry } = log;
+    const { relay } = open;
+    const crash = async (server: JvmServer) => {
+      await server.kill();
+      await pause(ms);
+      await server.start();
+    };
+    const hang = async (server: JvmServer) => {
+      server.pause();
+      await pause(ms);
+      server.resume();
+    };
+    return {
+      'broker crashes': () => crash(broker),
+      'broker hangs': () => hang(broker),
+      ...(connect === null ? {} : { 'Connect crashes': () => crash(connect) }),
+      // Its schemas are in memory only.
+      ...(registry === null ? {} : { 'registry hangs': () => hang(registry) }),
+      ...(relay === null
+        ? {}
+        : {
+            'relay is killed': async () => {
+              await relay.stop('SIGKILL');
+              await pause(ms);
+              relay.start();
+            },
+            'relay freezes': async () => {
+              relay.now.signal('SIGSTOP');
+              await pause(ms);
+              relay.now.signal('SIGCONT');
+            },
+          }),
+    };
   }
 
   async compare(): Promise<void> {
@@ -150,17 +219,33 @@ class Soak {
   }
 }
 
-test(`${MINUTES} minutes of faults under traffic end right`, async () => {
+async function expectMayEnd(who: string, child: TandemProcess): Promise<void> {
+  const code = await child.exited;
+  const error = /^error: (\S+)/m.exec(child.output)?.[1] ?? 'nothing';
+  say(`  ${who} ended with ${code}: ${error}`);
+  expect(`${code} ${error}`, child.output).toMatch(MAY_END);
+}
+
+test.each(THROUGH)(`%s: ${MINUTES} minutes of faults under traffic end right`, async (path) => {
   const seed = newSeed();
-  say(`seed ${seed}`);
+  say(`${path}, seed ${seed}`);
   await using from = await startPostgres({ settings: { wal_sender_timeout: '3s' } });
   await using to = await startPostgres();
   const source = await freshDatabase({ server: from.connectionString() });
   const target = await freshDatabase({ server: to.connectionString() });
   await using toSource = await startProxy({ host: from.host, port: from.port });
   await using toTarget = await startProxy({ host: to.host, port: to.port });
-  await using world = await SmallWorld.open({ seed, source, target });
-  const soak = new Soak(world, [from, to], [toSource, toTarget]);
+  const world = await SmallWorld.open({ seed, source, target });
+  await using log = path === 'direct' ? null : await startOwnLog(path);
+  await using open = await SmallPath.through(path, world, {
+    settings: {
+      SOURCE_URL: toSource.through(source.connectionString),
+      TARGET_URL: toTarget.through(target.connectionString),
+      MAX_ROOTS_PER_BATCH: '20',
+    },
+    servers: log?.servers,
+  });
+  const soak = new Soak({ open, log, servers: [from, to], proxies: [toSource, toTarget] });
   try {
     await soak.compare();
     await world.watchJournal();
