@@ -10,6 +10,7 @@ import { InactiveEntities } from './inactive-entities.ts';
 import { JobRunner } from './job-runner.ts';
 import { Journals } from './journal.ts';
 import { overNewer, type LateChanges } from './late-changes.ts';
+import { keepOut } from './keep-out.ts';
 import { lockTables } from './locks.ts';
 import { LogFence } from './log-fence.ts';
 import { setBack, type Mending } from './mend.ts';
@@ -27,6 +28,7 @@ const MAY_BE_ONE_ROW: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 type Parts = {
   readonly fence: Fence;
+  readonly inactive: InactiveEntities;
   readonly journals: Journals;
   readonly derivation: Derivation;
   readonly merging: Merging;
@@ -70,7 +72,7 @@ export class Applier {
         ? new LogFence(context, inactive)
         : new SlotFence(context, inactive);
     const jobs = new JobRunner(context, { fence, derivation, inactive, affected });
-    return new Applier(context, { fence, journals, derivation, merging, jobs });
+    return new Applier(context, { fence, inactive, journals, derivation, merging, jobs });
   }
 
   get position(): Position {
@@ -151,12 +153,12 @@ export class Applier {
    */
   async mend(mending: Mending): Promise<string | null> {
     const { client, options } = this.#context;
-    const { fence, merging, derivation } = this.#parts;
+    const { inactive, merging, derivation } = this.#parts;
     const { table, events, ahead } = mending;
     return await this.#orNothing(async () => {
       await execute(client, 'begin');
       // First, as in every transaction that writes: batches and jobs wait for it.
-      const position = parseLsn(await fence.keepOut());
+      const position = parseLsn(await keepOut(this.#context, inactive));
       const reason = await this.#whyNotMend(mending, position);
       if (reason !== null) {
         await execute(client, 'rollback');
@@ -192,10 +194,10 @@ export class Applier {
    */
   async applyLate(late: LateChanges): Promise<void> {
     const { client } = this.#context;
-    const { fence, merging, derivation } = this.#parts;
+    const { inactive, merging, derivation } = this.#parts;
     await this.#narrowing(async (carefully) => {
       await execute(client, 'begin');
-      await fence.keepOut();
+      await keepOut(this.#context, inactive);
       await lockTables(client, new Set(late.events.map(({ table }) => table.name)));
       const tx = new TargetTransaction(this.#context.options.maxRoots, carefully);
       await merging.merge(tx, await overNewer(client, late));

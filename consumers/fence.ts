@@ -1,4 +1,4 @@
-import type { Batch, Position } from '../core/ports.ts';
+import type { Batch } from '../core/ports.ts';
 
 /**
  * The first statement of every transaction that writes: whoever finds a position elsewhere, or a
@@ -15,13 +15,6 @@ export interface Fence {
 
   /** The same for a transaction that moves the position later, or not. Throws `POSITION_TAKEN`. */
   hold(): Promise<void>;
-
-  /**
-   * Keeps everybody else who writes out, for a transaction that is right whoever has the stream.
-   *
-   * @returns the target holds everything that the source committed before it
-   */
-  keepOut(): Promise<Position>;
 
   /** From the source's clock to now by the same clock; null where the batch does not tell. */
   heartbeatLagMs(batch: Batch): number | null;

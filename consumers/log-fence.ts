@@ -6,11 +6,10 @@ import {
 import { preparedRows } from '../connectors/postgres/connection.ts';
 import { arrayLiteral } from '../connectors/postgres/sql.ts';
 import { TandemError } from '../core/errors.ts';
-import type { Batch, Position } from '../core/ports.ts';
+import type { Batch } from '../core/ports.ts';
 import type { ApplyContext } from './apply-context.ts';
 import type { Fence } from './fence.ts';
 import type { InactiveEntities } from './inactive-entities.ts';
-import { keepOut } from './slot-fence.ts';
 
 /**
  * The fence of a stream that comes through a log, whose partitions several processes share. Each
@@ -67,10 +66,6 @@ export class LogFence implements Fence {
       throw new TandemError('TABLES_CHANGED', { stream: options.stream });
     }
     this.#inactive.are(JSON.parse(inactive) as string[]);
-  }
-
-  async keepOut(): Promise<Position> {
-    return await keepOut(this.#context, this.#inactive);
   }
 
   /** Counts only when all partitions are as far: see `LogProgress`. */

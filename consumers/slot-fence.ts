@@ -1,8 +1,7 @@
 import { preparedRows } from '../connectors/postgres/connection.ts';
 import { TandemError } from '../core/errors.ts';
-import type { Batch, Position } from '../core/ports.ts';
+import type { Batch } from '../core/ports.ts';
 import type { ApplyContext } from './apply-context.ts';
-import { inactiveStates } from './entity-state.ts';
 import type { Fence } from './fence.ts';
 import type { InactiveEntities } from './inactive-entities.ts';
 
@@ -42,10 +41,6 @@ export class SlotFence implements Fence {
     this.#inactive.are(JSON.parse(row[0]) as string[]);
   }
 
-  async keepOut(): Promise<Position> {
-    return await keepOut(this.#context, this.#inactive);
-  }
-
   heartbeatLagMs({ heartbeat }: Batch): number | null {
     if (heartbeat === null) return null;
     const { sourceNow = Date.now } = this.#context.options;
@@ -59,20 +54,4 @@ export class SlotFence implements Fence {
       expected: cursor.position,
     });
   }
-}
-
-/** Locks the stream's row whatever it says: every transaction that writes has it, or a share of it. */
-export async function keepOut(
-  { client, options }: ApplyContext,
-  inactive: InactiveEntities,
-): Promise<Position> {
-  const [row] = await preparedRows(
-    client,
-    'select position from tandem.position where stream = $1 for update',
-    [options.stream],
-  );
-  if (row === undefined) throw new TandemError('NOT_SET_UP', { stream: options.stream });
-  // Behind the lock: who pauses an entity holds it while the state changes.
-  inactive.are((await inactiveStates(client)).keys());
-  return (row[0] ?? '') as Position;
 }
