@@ -26,6 +26,7 @@ export class ShadowRows {
   readonly #refused = new Map<string, number>();
   #changes: Change[] = [];
   #arrivals = new Map<string, string[]>();
+  readonly #promised = new Map<string, Set<string>>();
 
   constructor(client: pg.ClientBase, schema: string, model: Model) {
     this.#client = client;
@@ -132,11 +133,20 @@ export class ShadowRows {
   /** Which of these ids the live table holds, or would. */
   lookUp: typeof existingIds = async (client, table, ids) => {
     const there = await existingIds(client, table, ids);
+    const promised = this.#promised.get(table);
+    for (const id of ids) if (promised?.has(id) === true) there.add(id);
     const copy = this.#tables.get(table);
     const rest = ids.filter((id) => !there.has(id));
     if (copy === undefined || rest.length === 0) return there;
     return new Set([...there, ...(await copy.ids(this.#client, rest))]);
   };
+
+  /** A row will be written later: rows that refer to each other need one that is first. */
+  promise(table: string, id: string): void {
+    const ids = this.#promised.get(table);
+    if (ids === undefined) this.#promised.set(table, new Set([id]));
+    else ids.add(id);
+  }
 
   /** Notes what differs on its way to `findings`; a row without any root is nobody's. */
   noting(findings: Sink): Sink {

@@ -105,8 +105,8 @@ export class ShadowRun {
   }
 
   #part(entity: DerivedEntity, known: Set<string> | null): Part {
-    const putOff = new PutOff();
     const rows = this.#rows;
+    const putOff = new PutOff((table, id) => rows.promise(table, id));
     const look = new ForeseeEntity(this.#options, entity, this.#session, {
       into: {
         sift: (roots) => putOff.sift(roots),
