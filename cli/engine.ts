@@ -1,15 +1,12 @@
-import type { OpenLog } from '../connectors/kafka/open-log.ts';
 import { PostgresSourceReader } from '../connectors/postgres/barrier.ts';
 import { openClient, statementError, withClient } from '../connectors/postgres/connection.ts';
 import { runHeartbeat } from '../connectors/postgres/heartbeat.ts';
 import { withBoth } from '../connectors/postgres/pair.ts';
-import { PostgresSource } from '../connectors/postgres/replication-source.ts';
 import { alone } from '../backfill/alone.ts';
 import { backfill, remaining, type Remaining } from '../backfill/backfill.ts';
 import { Applier } from '../consumers/apply.ts';
 import type { ApplyOptions } from '../consumers/apply-context.ts';
 import { buildModel, type Model } from '../consumers/model.ts';
-import { LogProgress } from '../consumers/log-progress.ts';
 import {
   joinLog,
   readCursor,
@@ -19,10 +16,9 @@ import {
   type StoredPosition,
 } from '../consumers/position.ts';
 import { portionTime } from '../consumers/portion-time.ts';
-import { streamSession, type Session } from '../consumers/stream.ts';
+import { streamSession } from '../consumers/stream.ts';
 import type { TableRecord } from '../consumers/table-state.ts';
 import { readTargetTables } from '../consumers/target-tables.ts';
-import { noteCluster, positionsOf } from '../consumers/topic-positions.ts';
 import type { Mapping } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
 import type { ChangeSource, Clock, Observer } from '../core/ports.ts';
@@ -40,10 +36,15 @@ import {
   applierPid,
   beAlone,
   findPosition,
-  requireNoReader,
   slotReader,
   type Found,
 } from './stream-entry.ts';
+import {
+  openLogSession,
+  openSlotSession,
+  type OpenApplier,
+  type SessionParts,
+} from './open-session.ts';
 import { setTableAside } from './set-table-aside.ts';
 import { settleTables, type Settled } from './settle.ts';
 
@@ -241,9 +242,9 @@ export class Engine {
   }
 
   async #readLog(log: LogCapture, signal: AbortSignal): Promise<void> {
-    const { config, observer, clock, watch = (source: ChangeSource) => source } = this.#context;
+    const { config, observer, clock } = this.#context;
     const { target, stream } = config;
-    const { session, ends } = await this.#logSession(log, watch, true);
+    const { session, ends } = await openLogSession(this.#sessionParts, log, true);
     const limits = { ...this.#batchLimits, signal, clock, observer };
     await readToEnd({ target, stream, session, ends, limits });
   }
@@ -302,7 +303,11 @@ export class Engine {
     const heartbeat = this.#beat(whole);
     let work: Promise<unknown> = Promise.resolve();
     try {
-      const { session, follow } = await this.#session(() => beside.look());
+      const { log } = this.#context;
+      const { session, follow } =
+        log === undefined
+          ? await openSlotSession(this.#sessionParts, () => beside.look())
+          : await openLogSession(this.#sessionParts, log);
       work = Promise.all([beside.run(whole), follow(whole)]);
       await withinMemory(config.memoryLimitBytes, () =>
         streamSession(session, {
@@ -330,82 +335,15 @@ export class Engine {
     return runHeartbeat({ database: config.source, intervalMs, observer, clock, signal });
   }
 
-  async #session(onDescribed: () => void): Promise<Opened> {
-    const { log, watch = (source: ChangeSource) => source } = this.#context;
-    return log === undefined
-      ? await this.#slotSession(onDescribed, watch)
-      : await this.#logSession(log, watch);
-  }
-
-  async #slotSession(
-    onDescribed: () => void,
-    watch: (source: ChangeSource) => ChangeSource,
-  ): Promise<Opened> {
-    const { config, observer, clock } = this.#context;
-    await withClient(config.source, 'slot', (client) => requireNoReader(this.#context, client));
-    const { applier, close } = await this.#applier(takeOver);
-    try {
-      // The process before may have moved it since, fed by another server even: judge what counts.
-      if (applier.position !== this.position.position) {
-        await withBoth(config, 'position', (source, target) =>
-          findPosition(this.#context, { source, target }, 'slot'),
-        );
-      }
-    } catch (error) {
-      await close();
-      throw error;
-    }
-    const source = new PostgresSource({
-      database: config.source,
-      slot: config.slot,
-      publication: config.publication,
+  get #sessionParts(): SessionParts {
+    return {
+      context: this.#context,
       tables: [...this.#model.mirror.values()],
       joinsAt: this.joinsAt,
-      onDescribed,
-      observer,
-      clock,
-      statusIntervalMs: config.statusSeconds * 1000,
-    });
-    const follow = () => Promise.resolve();
-    return { session: { source: watch(source), applier, close }, follow };
-  }
-
-  async #logSession(
-    log: LogCapture,
-    watch: (source: ChangeSource) => ChangeSource,
-    whole = false,
-  ): Promise<Opened & Pick<OpenLog, 'ends'>> {
-    const { config, observer, clock } = this.#context;
-    const { applier, epoch, close } = await this.#applier(joinLog);
-    const { source: from, target, stream, slot } = config;
-    const sourceNow = () => this.#sourceNow();
-    try {
-      const opened = await log.open({
-        whole,
-        tables: [...this.#model.mirror.values()],
-        joinsAt: this.joinsAt,
-        stored: this.position,
-        positions: positionsOf(target, stream),
-        sawHeartbeat: (heartbeat) => progress.saw(heartbeat),
-        observer,
-        clock,
-      });
-      const { source, ends } = opened;
-      const facts = { source: from, target, slot, stream, epoch, ends };
-      const progress = new LogProgress({ ...facts, sourceNow, clock, observer });
-      const closeAll = async () => {
-        await opened.close();
-        await close();
-      };
-      await withClient(target, 'position', (client) =>
-        noteCluster(client, stream, opened.clusterId),
-      );
-      const session = { source: watch(source), applier, close: closeAll };
-      return { session, ends, follow: (signal) => progress.run(signal) };
-    } catch (error) {
-      await close();
-      throw error;
-    }
+      stored: this.position,
+      sourceNow: () => this.#sourceNow(),
+      openApplier: (cursor) => this.#applier(cursor),
+    };
   }
 
   #sourceNow(): number {
@@ -413,9 +351,7 @@ export class Engine {
   }
 
   /** @param cursor how the stream is had: `takeOver`, `joinLog`, or `readCursor` not at all */
-  async #applier(
-    cursor: typeof takeOver,
-  ): Promise<{ applier: Applier; epoch: bigint; close: () => Promise<void> }> {
+  async #applier(cursor: typeof takeOver): Promise<OpenApplier> {
     const { config, observer, log } = this.#context;
     const client = await openClient(config.target, APPLY, { pipeline: true });
     const isShared = log !== undefined || (cursor === readCursor && this.position.mode === 'kafka');
@@ -450,12 +386,6 @@ export class Engine {
     }
   }
 }
-
-/** A session of the stream, and what goes on beside it until its signal aborts. */
-type Opened = {
-  readonly session: Session;
-  readonly follow: (signal: AbortSignal) => Promise<void>;
-};
 
 const joinsAtOf = (records: ReadonlyMap<string, TableRecord>): ReadonlyMap<string, Lsn> =>
   new Map(
