@@ -82,7 +82,8 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'quarantine',
     group: 'Rows that were not simply applied:',
-    summary: 'Rows that the mapping or the target refused: list, show, retry, accept',
+    summary:
+      'Rows that were refused, and messages that nobody could read: list, show, retry, accept',
     load: async () => (await import('./commands/quarantine.ts')).quarantine,
   },
   {
