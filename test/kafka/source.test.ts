@@ -100,7 +100,7 @@ test('where most cannot be read nothing is passed by', async () => {
     code: 'LOG_UNREADABLE',
     details: { topic: log.topic, messages: 60, unreadable: 60 },
   });
-  expect(target.partitions.size).toBe(0);
+  expect([...target.partitions.values()].filter(({ next }) => next > 0n)).toEqual([]);
   expect(target.unreadable).toEqual([]);
 });
 
