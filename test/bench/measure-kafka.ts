@@ -66,6 +66,7 @@ async function measured(bench: Bench, stage: KafkaStage): Promise<KafkaFacts> {
   await stage.deploy(world, target, 'avro');
   const sink = await JdbcSink.start(stage, 'sink', stage.topicOf(TABLE), plain);
   const peak = () => peakMemory(stage.stack.connect.pid);
+  let beside: Pick<KafkaFacts, 'avro' | 'latencyMs' | 'connectPeakBytes'>;
   try {
     await sink.pause();
     const avro = await bench.rounds('Kafka, Avro', async (seed) => {
@@ -77,18 +78,19 @@ async function measured(bench: Bench, stage: KafkaStage): Promise<KafkaFacts> {
     const latencyMs = await kafkaLatencies(bench, stage, target, { sink, plain: plain.url });
     const connectPeakBytes = peak();
     await sink[Symbol.asyncDispose]();
-    await stage.deploy(world, target, 'json');
-    const json = await bench.rounds('Kafka, JSON', async (seed) => {
-      const topic = await fillTopic(bench, stage, { mark: `json round ${seed} update`, seed });
-      const name = `kafka-json-${seed}`;
-      return drainByUs(bench, stage, target, { topic, format: 'json', name });
-    });
-    await world.drop(PLAIN);
-    const { rows: sinkRows, seconds: sinkSeconds } = theirs;
-    const copy = { rows, seconds: ours.seconds, sinkRows, sinkSeconds };
-    return { updates, copy, avro, json, latencyMs, connectPeakBytes };
+    beside = { avro, latencyMs, connectPeakBytes };
   } catch (error) {
     await sink.requireHealthy(); // what it says explains more
     throw error;
   }
+  await stage.deploy(world, target, 'json');
+  const json = await bench.rounds('Kafka, JSON', async (seed) => {
+    const topic = await fillTopic(bench, stage, { mark: `json round ${seed} update`, seed });
+    const name = `kafka-json-${seed}`;
+    return drainByUs(bench, stage, target, { topic, format: 'json', name });
+  });
+  await world.drop(PLAIN);
+  const { rows: sinkRows, seconds: sinkSeconds } = theirs;
+  const copy = { rows, seconds: ours.seconds, sinkRows, sinkSeconds };
+  return { updates, copy, ...beside, json };
 }
