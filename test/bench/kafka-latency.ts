@@ -21,7 +21,7 @@ const SECONDS = 12;
 /** Milliseconds from the source's commit to the target's. */
 export type Latency = { readonly p50: number; readonly p99: number; readonly max: number };
 
-/** Through the topics, first to us and then to the sink, while the other one takes nothing. */
+/** Through the topics, first to the sink and then to us, so that we leave nothing for a later drain. */
 export async function kafkaLatencies(
   bench: Bench,
   stage: KafkaStage,
@@ -30,6 +30,10 @@ export async function kafkaLatencies(
 ): Promise<{ readonly ours: Latency; readonly theirs: Latency }> {
   const { world } = bench;
   bench.say(`latency through Kafka at ${PER_SECOND} changes a second`);
+  await world.settle();
+  await sink.resume();
+  const theirs = await steady(bench, plain, PLAIN, 'to the sink');
+  await sink.pause();
   await world.settle();
   const worker = new Worker(world, {
     sourceUrl: world.sourceUrl,
@@ -43,10 +47,6 @@ export async function kafkaLatencies(
   failed.catch(() => undefined);
   const ours = await Promise.race([steady(bench, target, TASKS, 'to us'), failed]);
   await worker.stop();
-  await world.settle();
-  await sink.resume();
-  const theirs = await steady(bench, plain, PLAIN, 'to the sink');
-  await sink.pause();
   return { ours, theirs };
 }
 
