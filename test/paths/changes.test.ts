@@ -198,7 +198,7 @@ test('a truncate stops what it concerns, is followed, or is left out, as it was 
 test('under traffic: killed, an entity paused, another one derived again, a fault planted and repaired', async () => {
   const seed = newSeed();
   await paths.each(({ world }) => world.watchJournal());
-  await using traffic = startSmallTraffic(paths.source, { seed, perSecond: 60 });
+  await using traffic = startSmallTraffic(paths.source, { seed, perSecond: 20 });
   // Out of reach of the traffic, so that no change mends it.
   await write(`insert into jaw (id, kind) values (900, 'as it is')`);
   await paths.each(async (lane) => {
