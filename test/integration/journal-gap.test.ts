@@ -49,6 +49,11 @@ test('what a journal missed while its table was stopped is listed, with the time
   );
   await bench.source.query('alter table office rename column remark to note');
   await bench.state('office', 'active');
+  // The journal goes on with the session after the one that has read the table.
+  await waitFor(
+    async () => / to \S+ are missing/.test((await status(bench)).journalGaps[0]?.text ?? ''),
+    { what: 'the gap to end' },
+  );
   await bench.source.query(`update office set name = 'seen again' where id = 1`);
   await waitFor(async () => (await names(bench)).includes('seen again'), {
     timeoutMs: 20_000,
