@@ -18,8 +18,17 @@ export async function readLogEnds(
   admin: Admin,
   topics: readonly string[],
 ): Promise<ReadonlyMap<string, LogEnds>> {
+  await requireTopics(admin, topics);
+  return await readEndsOfPresent(admin, topics);
+}
+
+/** The same, of topics that are known to be there. */
+export async function readEndsOfPresent(
+  admin: Admin,
+  topics: readonly string[],
+): Promise<ReadonlyMap<string, LogEnds>> {
   const ends = new Map<string, LogEnds>();
-  await forEachTopic(admin, topics, async (topic) => {
+  await forEachTopic(topics, async (topic) => {
     for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
       ends.set(partitionName(topic, partition), { low: BigInt(low), high: BigInt(high) });
     }
@@ -36,8 +45,9 @@ export async function readOffsetsAt(
   topics: readonly string[],
   timeMs: number,
 ): Promise<ReadonlyMap<string, bigint>> {
+  await requireTopics(admin, topics);
   const offsets = new Map<string, bigint>();
-  await forEachTopic(admin, topics, async (topic) => {
+  await forEachTopic(topics, async (topic) => {
     for (const { partition, offset } of await admin.fetchTopicOffsetsByTimestamp(topic, timeMs)) {
       offsets.set(partitionName(topic, partition), BigInt(offset));
     }
@@ -54,7 +64,11 @@ export async function readClusterId(admin: Admin): Promise<string> {
   }
 }
 
-/** @throws TandemError `TOPIC_MISSING`, naming all that are */
+/**
+ * One question about all: a client asks about a missing topic again and again before it gives up.
+ *
+ * @throws TandemError `TOPIC_MISSING`, naming all that are
+ */
 export async function requireTopics(admin: Admin, topics: readonly string[]): Promise<void> {
   const present = new Set(
     await admin.listTopics().catch((error: unknown) => {
@@ -66,12 +80,9 @@ export async function requireTopics(admin: Admin, topics: readonly string[]): Pr
 }
 
 async function forEachTopic(
-  admin: Admin,
   topics: readonly string[],
   ask: (topic: string) => Promise<void>,
 ): Promise<void> {
-  // One question about all: a client asks about a missing topic again and again before it gives up.
-  await requireTopics(admin, topics);
   const waiting = [...topics];
   const worker = async () => {
     for (let topic = waiting.shift(); topic !== undefined; topic = waiting.shift()) {

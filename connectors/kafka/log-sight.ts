@@ -2,7 +2,7 @@ import { TandemError } from '../../core/errors.ts';
 import type { Observer } from '../../core/ports.ts';
 import { kafkaClient, type KafkaAccess } from './client.ts';
 import { judgeCluster, judgeLog } from './judge-log.ts';
-import { readClusterId, readLogEnds, type LogEnds } from './log-ends.ts';
+import { readClusterId, readEndsOfPresent, type LogEnds } from './log-ends.ts';
 import { partitionOf, type StoredPositions } from './log-position.ts';
 import { withAdmin } from './with-admin.ts';
 
@@ -23,7 +23,7 @@ export async function lookAtLog(
   return await withAdmin(kafka, { what: 'look at the log' }, async (admin) => {
     const present = new Set(await admin.listTopics());
     const there = topics.filter((topic) => present.has(topic));
-    return { clusterId: await readClusterId(admin), ends: await readLogEnds(admin, there) };
+    return { clusterId: await readClusterId(admin), ends: await readEndsOfPresent(admin, there) };
   });
 }
 
