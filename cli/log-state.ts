@@ -11,6 +11,7 @@ import type { Observer } from '../core/ports.ts';
 import { topicLags, type TopicLag } from '../monitoring/log-lag.ts';
 import type { Config } from './config.ts';
 import { capturedTables } from './connector/wanted-config.ts';
+import type { KafkaConfig } from './kafka-config.ts';
 import { APPLY } from './stream-entry.ts';
 import { formatCount } from './units.ts';
 
@@ -42,7 +43,7 @@ export async function readLogState(
   );
   const consumers = Number(row?.[0] ?? 0);
   try {
-    const topics = (await readTopicLags(target, config, mapping, observer)) ?? [];
+    const topics = await lagsOf(target, { kafka, stream }, mapping, observer);
     const groups = await readGroups(kafka.access, kafka.group, observer);
     return { consumers, groups, topics, failure: null };
   } catch (error) {
@@ -63,6 +64,15 @@ export async function readTopicLags(
   observer: Observer,
 ): Promise<readonly TopicLag[] | null> {
   if (kafka === null || (await readPosition(target, stream))?.mode !== 'kafka') return null;
+  return await lagsOf(target, { kafka, stream }, mapping, observer);
+}
+
+async function lagsOf(
+  target: pg.ClientBase,
+  { kafka, stream }: { readonly kafka: KafkaConfig; readonly stream: string },
+  mapping: Mapping,
+  observer: Observer,
+): Promise<readonly TopicLag[]> {
   const { prefix } = kafka.topics;
   const topics = [...tableTopics(prefix, capturedTables(mapping)).keys(), messageTopic(prefix)];
   const { ends } = await lookAtLog(kafka.access, topics, observer);
