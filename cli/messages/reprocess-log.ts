@@ -5,6 +5,7 @@ import { Affected } from '../../consumers/affected.ts';
 import { addJobsFor, Touched, type Way } from '../../consumers/touched.ts';
 import type { ChangeEvent } from '../../core/change-event.ts';
 import type { RawMessage } from '../../core/log-message.ts';
+import type { WantedRoots } from '../../proof/changes/foresee.ts';
 import { EXIT, type Context, type ExitCode } from '../command.ts';
 import type { Engine } from '../engine.ts';
 import { finishJobs } from '../finish-jobs.ts';
@@ -12,9 +13,6 @@ import { reportJobs, type Wait } from '../job-report.ts';
 import { formatCount } from '../units.ts';
 import { rangesOf, type LogPart } from './log-part.ts';
 import { openLogReading, type LogReading } from './log-reading.ts';
-
-/** Roots by entity; null: so many that all are meant. */
-export type Roots = readonly { readonly entity: string; readonly keys: readonly string[] | null }[];
 
 /** Values in memory until their jobs are recorded, and roots of an entity that a dry run names. */
 const VALUES_KEPT = 10_000;
@@ -59,7 +57,7 @@ export async function reprocessLog(
 }
 
 /**
- * What the part would concern: the roots that it leads to. Writes nothing.
+ * What the part would concern: the roots that it leads to; where they are too many, all. Writes nothing.
  *
  * @param take is given the changes as they are read
  */
@@ -68,7 +66,11 @@ export async function foreseeLog(
   { engine, target }: Tools,
   part: LogPart,
   take?: (events: readonly ChangeEvent[]) => Promise<void>,
-): Promise<{ readonly lines: readonly string[]; readonly roots: Roots; readonly facts: object }> {
+): Promise<{
+  readonly lines: readonly string[];
+  readonly roots: readonly WantedRoots[];
+  readonly facts: object;
+}> {
   const { reading, ranges } = await begin(context, engine, part);
   const touched = new Touched(engine.model);
   const affected = new Affected(engine.model, ROOTS_KEPT);
@@ -88,7 +90,7 @@ export async function foreseeLog(
     for (const way of touched.take()) await climb(way);
   });
   for (const way of touched.take()) await climb(way);
-  const found: Roots = engine.model.entities
+  const found: readonly WantedRoots[] = engine.model.entities
     .filter(({ name }) => roots.has(name))
     .map(({ name }) => {
       const keys = roots.get(name);
