@@ -23,6 +23,6 @@ export async function waitFor<T>(
     if (Date.now() >= deadline) {
       throw new Error(`timed out after ${timeoutMs} ms waiting for ${options.what}`);
     }
-    await pause(options.intervalMs ?? 20);
+    await pause(options.intervalMs ?? 50);
   }
 }
