@@ -9,6 +9,7 @@ import {
 } from '../connectors/postgres/connection.ts';
 import { readSlot } from '../connectors/postgres/slot.ts';
 import { notedWalEnd } from '../connectors/postgres/wal-position.ts';
+import { Doorbell } from '../core/doorbell.ts';
 import { TandemError } from '../core/errors.ts';
 import type { Clock, Heartbeat, Observer, Position } from '../core/ports.ts';
 import { formatLsn, type Lsn } from '../core/version.ts';
@@ -36,7 +37,10 @@ type Milestone = {
   readonly heartbeat: Heartbeat | null;
 };
 
+/** While nothing is heard, the slot and the refused rows are looked at so often. */
 const SETTLED_MS = 1_000;
+/** And the log's ends, which takes a question for each topic. */
+const UNHEARD_MS = 10_000;
 const PENDING_MS = 25;
 
 /**
@@ -50,6 +54,7 @@ const PENDING_MS = 25;
  */
 export class LogProgress {
   readonly #options: LogProgressOptions;
+  readonly #bell = new Doorbell();
   #heartbeat: Heartbeat | null = null;
 
   constructor(options: LogProgressOptions) {
@@ -58,12 +63,15 @@ export class LogProgress {
 
   /** A heartbeat has come out of the log. */
   saw(heartbeat: Heartbeat): void {
-    if (heartbeat.sentAtMs > (this.#heartbeat?.sentAtMs ?? 0)) this.#heartbeat = heartbeat;
+    if (heartbeat.sentAtMs <= (this.#heartbeat?.sentAtMs ?? 0)) return;
+    this.#heartbeat = heartbeat;
+    this.#bell.ring();
   }
 
   /** Until `signal` aborts. What fails is tried again: the stream itself says what is wrong. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, observer } = this.#options;
+    signal.addEventListener('abort', () => this.#bell.ring(), { once: true });
     while (!signal.aborted) {
       try {
         await this.#follow(signal);
@@ -90,11 +98,7 @@ export class LogProgress {
           if (signal.aborted) return;
           await this.#note(to, milestone);
           await this.#noteMoment(from, to);
-          await retryRefused(to);
-          const until = clock.now() + SETTLED_MS;
-          while (!signal.aborted && this.#heartbeat === null && clock.now() < until) {
-            await clock.sleep(PENDING_MS, signal).catch(() => undefined);
-          }
+          await this.#news(from, to, milestone, signal);
         }
       } finally {
         await to.end();
@@ -104,12 +108,32 @@ export class LogProgress {
     }
   }
 
+  /** Returns when there may be more to tell. */
+  async #news(
+    source: pg.Client,
+    target: pg.Client,
+    { confirmed }: Milestone,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock } = this.#options;
+    const until = clock.now() + UNHEARD_MS;
+    do {
+      await retryRefused(target);
+      if (this.#heartbeat === null) await this.#bell.wait(SETTLED_MS);
+      if (signal.aborted || this.#heartbeat !== null) return;
+    } while ((await this.#confirmed(source)) === confirmed && clock.now() < until);
+  }
+
+  async #confirmed(source: pg.Client): Promise<Lsn | null> {
+    const slot = await readSlot(source, this.#options.slot);
+    return slot.exists ? slot.confirmedFlushLsn : null;
+  }
+
   /** In this order: whatever was confirmed, or stood before the heartbeat, lies before the ends. */
   async #milestone(source: pg.Client, target: pg.Client): Promise<Milestone> {
     const heartbeat = this.#heartbeat;
     this.#heartbeat = null;
-    const slot = await readSlot(source, this.#options.slot);
-    const confirmed = slot.exists ? slot.confirmedFlushLsn : null;
+    const confirmed = await this.#confirmed(source);
     const before = await readPositions(target, this.#options.stream);
     const ends = await this.#options.ends();
     // Somebody made it anew: that its end is behind us says nothing of what we have had.
