@@ -76,6 +76,7 @@ export function kafkaConfig(
       partitions: settings.KAFKA_PARTITIONS,
       replication: settings.KAFKA_REPLICATION ?? -1,
       retentionMs: settings.KAFKA_RETENTION,
+      compact: settings.KAFKA_CLEANUP === 'compact',
     },
     group: settings.KAFKA_GROUP ?? `tandem-${settings.STREAM}`,
     sessionTimeoutMs: settings.KAFKA_SESSION_TIMEOUT,

@@ -76,6 +76,13 @@ export const KAFKA_SETTINGS = {
     value: 'duration',
     default: '7d',
   }),
+  KAFKA_CLEANUP: withDefault(oneOf(['delete', 'compact']), {
+    group: KAFKA,
+    help: 'What becomes of old messages in new topics of tables: delete takes those away that are older than KAFKA_RETENTION, compact all but the newest of each row.',
+    example: 'compact',
+    value: 'how',
+    default: 'delete',
+  }),
   KAFKA_SSL: withDefault(yesOrNo, {
     group: KAFKA,
     help: 'Whether the brokers are spoken to with TLS.',

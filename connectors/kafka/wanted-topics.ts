@@ -9,6 +9,8 @@ export type TopicSettings = {
   /** -1: the brokers' default. */
   readonly replication: number;
   readonly retentionMs: number;
+  /** Topics of tables keep the newest message of each row, however old, instead of the youngest. */
+  readonly compact: boolean;
 };
 
 /** The relay's memory of how far it has come. */
@@ -29,7 +31,7 @@ const DAY_MS = 86_400_000;
  * @throws TandemError `TOPIC_NAME`
  */
 export function wantedTopics(
-  { prefix, partitions, replication, retentionMs }: TopicSettings,
+  { prefix, partitions, replication, retentionMs, compact }: TopicSettings,
   tables: readonly Pick<MirrorTable, 'name' | 'schema' | 'relation'>[],
 ): readonly WantedTopic[] {
   const single = {
@@ -39,8 +41,9 @@ export function wantedTopics(
     compact: false,
     maxMessageBytes: MAX_MESSAGE_BYTES,
   };
+  const ofTable = { ...single, partitions, ...(compact ? { compact, retentionMs: null } : {}) };
   return [
-    ...[...tableTopics(prefix, tables).keys()].map((name) => ({ ...single, name, partitions })),
+    ...[...tableTopics(prefix, tables).keys()].map((name) => ({ ...ofTable, name })),
     { ...single, name: messageTopic(prefix) },
     { ...single, name: deadLetterTopic(prefix) },
     {

@@ -32,7 +32,13 @@ beforeAll(async () => {
 afterAll(() => broker.stop());
 
 const PREFIX = 'p';
-const TOPICS = { prefix: PREFIX, partitions: 1, replication: -1, retentionMs: 86_400_000 };
+const TOPICS = {
+  prefix: PREFIX,
+  partitions: 1,
+  replication: -1,
+  retentionMs: 86_400_000,
+  compact: false,
+};
 
 function access(username: string, password: string): KafkaAccess {
   const sasl = { mechanism: 'plain', username, password } as const;
@@ -62,7 +68,7 @@ async function allow(operation: 'READ' | 'DESCRIBE', resource: 'TOPIC' | 'GROUP'
 function options(given: Partial<LogOptions> = {}): LogOptions {
   return {
     access: access('tandem', 'tandem-secret'),
-    topics: { prefix: PREFIX, partitions: 1, replication: 1, retentionMs: 86_400_000 },
+    topics: { ...TOPICS, replication: 1 },
     tables: [NOTE],
     share: null,
     groupId: 'tandem-stream',

@@ -18,7 +18,13 @@ const theirs = selfSigned(LOOPBACK);
 const stranger = selfSigned();
 
 const folder = mkdtempSync(join(tmpdir(), 'tandem-tls-broker-'));
-const TOPICS = { prefix: 'p', partitions: 1, replication: -1, retentionMs: 86_400_000 };
+const TOPICS = {
+  prefix: 'p',
+  partitions: 1,
+  replication: -1,
+  retentionMs: 86_400_000,
+  compact: false,
+};
 
 /** Speaks TLS only, and only with whom it knows by certificate. */
 let broker: Broker;

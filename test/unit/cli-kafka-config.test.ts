@@ -42,7 +42,13 @@ test('without brokers there is no Kafka; with them, everything else has a defaul
   expect(configOf({}).kafka).toBeNull();
   expect(kafkaOf({ KAFKA_BROKERS: 'a:9092, [::1]:9093' })).toEqual({
     access: { brokers: ['a:9092', '[::1]:9093'], tls: null, sasl: null },
-    topics: { prefix: 'tandem', partitions: 3, replication: -1, retentionMs: 7 * 86_400_000 },
+    topics: {
+      prefix: 'tandem',
+      partitions: 3,
+      replication: -1,
+      retentionMs: 7 * 86_400_000,
+      compact: false,
+    },
     ...{
       group: 'tandem-tandem',
       sessionTimeoutMs: 15_000,
