@@ -46,6 +46,7 @@ export type TableChanges = {
   /** In order, for the tables that a journal watches. */
   readonly steps: Step[];
   readonly through: 'slot' | 'log';
+  readonly isJournaled: boolean;
   events: number;
 };
 
@@ -65,13 +66,15 @@ export function collapse(
   const tables = new Map<string, TableChanges>();
   for (const event of events) {
     if (event.kind === 'truncate') continue;
-    let changes = tables.get(event.table.name);
+    const { table } = event;
+    let changes = tables.get(table.name);
     if (changes === undefined) {
-      changes = { table: event.table, finals: new Map(), steps: [], through, events: 0 };
-      tables.set(event.table.name, changes);
+      const known = isJournaled(table.name);
+      changes = { table, finals: new Map(), steps: [], through, isJournaled: known, events: 0 };
+      tables.set(table.name, changes);
     }
     changes.events++;
-    if (through === 'log' && isJournaled(event.table.name)) changes.steps.push(...placesOf(event));
+    if (through === 'log' && changes.isJournaled) changes.steps.push(...placesOf(event));
     if (event.kind === 'delete') {
       remove(changes, event.key, event.version);
     } else if (event.oldKey !== null) {
@@ -79,7 +82,7 @@ export function collapse(
     } else {
       const key = keyText(event.table, event.row);
       const earlier = changes.finals.get(key);
-      if (event.kind === 'update' && event.committedAt !== null && isJournaled(event.table.name)) {
+      if (event.kind === 'update' && event.committedAt !== null && changes.isJournaled) {
         changes.steps.push({
           kind: 'update',
           key,

@@ -86,7 +86,7 @@ const TABLES_DIGEST = `
 const FENCE_LOG = `
   create or replace function tandem.fence_log(
     p_stream text, p_epoch bigint, p_topics text[], p_partitions integer[],
-    p_from bigint[], p_to bigint[], p_timestamps bigint[],
+    p_from bigint[], p_to bigint[], p_timestamps bigint[], p_gaps boolean[],
     out taken text, out inactive text[], out tables text
   ) language plpgsql set search_path = pg_catalog as $$
   begin
@@ -100,12 +100,14 @@ const FENCE_LOG = `
     tables := tandem.tables_digest();
     for i in 1 .. coalesce(array_length(p_topics, 1), 0) loop
       update tandem.topic_position
-      set next_offset = p_to[i], last_timestamp = p_timestamps[i], updated_at = clock_timestamp()
+      set next_offset = p_to[i], last_timestamp = p_timestamps[i], has_gaps = has_gaps or p_gaps[i],
+        updated_at = clock_timestamp()
       where stream = p_stream and topic = p_topics[i] and "partition" = p_partitions[i]
         and next_offset = p_from[i];
       if not found then
-        insert into tandem.topic_position (stream, topic, "partition", next_offset, last_timestamp)
-        values (p_stream, p_topics[i], p_partitions[i], p_to[i], p_timestamps[i])
+        insert into tandem.topic_position
+          (stream, topic, "partition", next_offset, last_timestamp, has_gaps)
+        values (p_stream, p_topics[i], p_partitions[i], p_to[i], p_timestamps[i], p_gaps[i])
         on conflict do nothing;
         if not found then
           taken := p_topics[i] || '/' || p_partitions[i];

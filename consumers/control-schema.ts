@@ -86,8 +86,9 @@ const TABLES: readonly string[] = [
     updated_at timestamptz not null default now(),
     primary key (stream, topic, "partition")
   )`,
-  addColumns('topic_position', { seen_end: 'bigint' }),
+  addColumns('topic_position', { seen_end: 'bigint', has_gaps: 'boolean not null default false' }),
   `comment on column tandem.topic_position.seen_end is 'the partition has reached as far as this once: a topic that was made anew ends before it'`,
+  `comment on column tandem.topic_position.has_gaps is 'compaction has taken messages out: what an update leaves out is read from the source, not taken from the row as it was'`,
   `comment on table tandem.topic_position is 'by partition: the first message that is not here yet; advances in the transaction that brings the rows'`,
   `comment on column tandem.topic_position.last_timestamp is 'of the message before, in ms since the epoch: a topic that was made anew has another one there'`,
   `create table if not exists tandem.dead_letter (

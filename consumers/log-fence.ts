@@ -46,7 +46,8 @@ export class LogFence implements Fence {
     const [row] = await preparedRows(
       client,
       `select taken, array_to_json(inactive), tables
-       from tandem.fence_log($1, $2, $3::text[], $4::integer[], $5::bigint[], $6::bigint[], $7::bigint[])`,
+       from tandem.fence_log($1, $2, $3::text[], $4::integer[], $5::bigint[], $6::bigint[], $7::bigint[],
+         $8::boolean[])`,
       [
         options.stream,
         cursor.epoch,
@@ -55,6 +56,7 @@ export class LogFence implements Fence {
         array(({ from }) => from),
         array(({ to }) => to),
         array(({ timestampMs }) => timestampMs),
+        array(({ hasGaps }) => (hasGaps === true ? 't' : 'f')),
       ],
     );
     const [taken, inactive, tables] = row ?? [];

@@ -111,7 +111,7 @@ export class TableMerge {
     }
     const missing = await this.#withoutRow(client, partial);
     if (missing.length > 0) {
-      const isJournaled = changes.through === 'log' && changes.steps.length > 0;
+      const isJournaled = changes.through === 'log' && changes.isJournaled;
       const rows = isJournaled ? await this.#asTold(client, missing) : [];
       const version = await this.#readAgain(client, reader, missing, whole, gone);
       if (isJournaled) await keepBehind(client, this.table, rows, version);

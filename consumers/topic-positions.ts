@@ -25,19 +25,20 @@ export async function readPositions(
   if (cluster === undefined) throw new TandemError('NOT_SET_UP', { stream });
   const rows = await textRows(
     client,
-    `select topic, "partition", next_offset, last_timestamp, seen_end
+    `select topic, "partition", next_offset, last_timestamp, seen_end, has_gaps
      from tandem.topic_position where stream = $1`,
     [stream],
   );
   return {
     clusterId: cluster[0] ?? null,
     partitions: new Map(
-      rows.map(([topic, partition, next, timestamp, seenEnd]) => [
+      rows.map(([topic, partition, next, timestamp, seenEnd, hasGaps]) => [
         partitionName(topic ?? '', Number(partition)),
         {
           next: BigInt(next ?? 0),
           timestampMs: timestamp == null ? null : Number(timestamp),
           ...(seenEnd == null ? {} : { seenEnd: BigInt(seenEnd) }),
+          hasGaps: hasGaps === 't',
         },
       ]),
     ),

@@ -1,5 +1,5 @@
 import type { Image, MirrorTable } from './mirror-table.ts';
-import type { Version } from './version.ts';
+import type { Lsn, Version } from './version.ts';
 
 type Stamp = {
   readonly table: MirrorTable;
@@ -28,6 +28,20 @@ export type RowDeleted = Stamp & { readonly kind: 'delete'; readonly key: Image 
 
 /** The table was emptied. */
 export type TableTruncated = Stamp & { readonly kind: 'truncate' };
+
+const BEFORE_ALL: Version = { commitLsn: 0n as Lsn, changeLsn: 0n as Lsn };
+
+/**
+ * A row of which something was lost on the way: the source says what it is now, and whether it is.
+ *
+ * @param key the key's columns
+ * @param version newer than what came before it by the same way, older than what comes behind;
+ *   default: older than everything
+ */
+export function lostSight(table: MirrorTable, key: Image, version = BEFORE_ALL): RowWritten {
+  const row = table.columns.map((_, i) => (i < table.keyLength ? key[i] : undefined));
+  return { kind: 'update', table, version, committedAt: null, row, oldKey: null, mustRead: true };
+}
 
 /** The one shape of a change, whatever path it came by. */
 export type ChangeEvent = RowWritten | RowDeleted | TableTruncated;

@@ -1,5 +1,6 @@
 import type { ChangeEvent } from './change-event.ts';
 import type { ErrorCode } from './errors.ts';
+import type { Image, MirrorTable } from './mirror-table.ts';
 
 /** A message of the log as it was taken from Kafka, before anybody has looked into it. */
 export type RawMessage = {
@@ -17,7 +18,9 @@ export type RawMessage = {
 export type Decoded =
   | { readonly kind: 'change'; readonly event: ChangeEvent }
   | { readonly kind: 'heartbeat'; readonly sentAtMs: number }
-  /** A tombstone, a logical message that is no heartbeat, a topic that is none of ours. */
+  /** Follows the delete of its key, and is all that compaction leaves of it. Says nothing of when. */
+  | { readonly kind: 'tombstone'; readonly table: MirrorTable; readonly key: Image }
+  /** A logical message that is no heartbeat, a topic that is none of ours. */
   | { readonly kind: 'nothing' }
   /** `message` names table and column, never a value. */
   | { readonly kind: 'unreadable'; readonly code: ErrorCode; readonly message: string };

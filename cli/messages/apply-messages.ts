@@ -1,6 +1,6 @@
 import type { Applier } from '../../consumers/apply.ts';
 import { forgetDeadLetters, recordDeadLetters } from '../../consumers/dead-letters.ts';
-import type { ChangeEvent } from '../../core/change-event.ts';
+import { lostSight, type ChangeEvent } from '../../core/change-event.ts';
 import { TandemError, type ErrorCode } from '../../core/errors.ts';
 import type { RawMessage } from '../../core/log-message.ts';
 import type { Unreadable } from '../../core/ports.ts';
@@ -93,6 +93,9 @@ async function decodeOne(
   try {
     await decoder.prepare([letter.raw]);
     const decoded = decoder.decode(letter.raw);
+    if (decoded.kind === 'tombstone') {
+      return { event: lostSight(decoded.table, decoded.key) };
+    }
     if (decoded.kind !== 'unreadable') {
       return { event: decoded.kind === 'change' ? decoded.event : null };
     }

@@ -65,24 +65,25 @@ export class DebeziumDecoder implements MessageDecoder {
    */
   async prepare(messages: readonly RawMessage[]): Promise<void> {
     const wanted = new Set<number>();
-    for (const { topic, value } of messages) {
-      if (value === null || value[0] !== 0 || !isAvro(value)) continue;
+    for (const { topic, key, value } of messages) {
+      const bytes = value ?? key;
+      if (bytes === null || bytes[0] !== 0 || !isAvro(bytes)) continue;
       if (topic !== this.#messageTopic && !this.#topics.has(topic)) continue;
       if (this.#options.registry === null) {
         const what = 'the messages are in Avro, so SCHEMA_REGISTRY_URL is needed';
         throw new TandemError('CONFIG_INVALID', { setting: 'SCHEMA_REGISTRY_URL', topic, what });
       }
-      wanted.add(schemaId(value));
+      wanted.add(schemaId(bytes));
     }
     for (const id of wanted) await this.#options.registry?.fetch(id);
   }
 
   /** @throws TandemError `PROTOCOL_VIOLATION` for a message that `prepare` was not given */
   decode(message: RawMessage): Decoded {
-    const { topic, value } = message;
-    if (value === null) return NOTHING;
+    const { topic, key, value } = message;
     const forms = this.#topics.get(topic);
     try {
+      if (value === null) return key === null ? NOTHING : tombstone(key, forms);
       if (forms !== undefined) return this.#change(message, value, forms);
       return topic === this.#messageTopic ? this.#logicalMessage(value) : NOTHING;
     } catch (error) {
@@ -197,6 +198,12 @@ export class DebeziumDecoder implements MessageDecoder {
     const heartbeat = heartbeatOf({ prefix, content: contentBytes(content, this.#options.modes) });
     return heartbeat === null ? NOTHING : { kind: 'heartbeat', sentAtMs: heartbeat.sentAtMs };
   }
+}
+
+function tombstone(key: Buffer, forms: TopicForms | undefined): Decoded {
+  const table = forms?.table ?? null;
+  if (forms === undefined || table === null) return NOTHING;
+  return { kind: 'tombstone', table, key: forms.key(key) };
 }
 
 type Stamp = {

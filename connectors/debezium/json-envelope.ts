@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { parse as parseExactly } from 'lossless-json';
-import type { Envelope } from './envelope.ts';
+import type { Envelope, Fields } from './envelope.ts';
 import { WrongForm } from './value.ts';
 import { connectFields } from './wire-shape.ts';
 
@@ -63,6 +63,23 @@ export class JsonParser {
     if (digits === 'fast' || !isRegular) return { envelope: object(payload), schema: learned };
     return { envelope: parseObject(text.slice(prefix.length, -1), digits), schema: learned };
   }
+}
+
+/**
+ * A message's key, with every digit.
+ *
+ * @returns `columns` schemas of the key's columns by their names; null: without schemas
+ */
+export function parseKey(bytes: Buffer): {
+  readonly fields: Fields;
+  readonly columns: ReadonlyMap<string, unknown> | null;
+} {
+  const parsed = parseObject(textOf(bytes), 'all') as Fields;
+  if (!bytes.subarray(0, SCHEMA_START.length).equals(SCHEMA_START)) {
+    return { fields: parsed, columns: null };
+  }
+  const { schema, payload } = parsed;
+  return { fields: object(payload), columns: schema === null ? null : connectFields(schema) };
 }
 
 function startsWith(bytes: Buffer, prefix: Buffer): boolean {

@@ -1,9 +1,9 @@
 import { TandemError } from '../../core/errors.ts';
-import type { MirrorTable } from '../../core/mirror-table.ts';
+import type { Image, MirrorTable } from '../../core/mirror-table.ts';
 import { avroName, AvroReader, isAvro, schemaId } from './avro.ts';
 import { columnReader } from './column-reader.ts';
-import type { Envelope } from './envelope.ts';
-import { JsonParser, type JsonSchema } from './json-envelope.ts';
+import { fieldsOf, type Envelope } from './envelope.ts';
+import { JsonParser, parseKey, type JsonSchema } from './json-envelope.ts';
 import { RowReader, Unreadable } from './row-reader.ts';
 import type { SchemaRegistry } from './schema-registry.ts';
 import type { ValueModes } from './value-modes.ts';
@@ -63,20 +63,37 @@ export class TopicForms {
     return { envelope: form.reader.read(value), rows: form.rows };
   }
 
+  /**
+   * The key that stands beside a message, for one that has nothing else. Needed seldom, so no reader
+   * of JSON is kept for it.
+   *
+   * @throws WrongForm, Unreadable
+   */
+  key(bytes: Buffer): Image {
+    if (bytes[0] === OPENING_BRACE) {
+      const { fields, columns } = parseKey(bytes);
+      const rows = columns === null ? this.#plainRows : this.#rows(shapesIn(columns));
+      return rows.key(fields, null);
+    }
+    if (!isAvro(bytes)) throw new WrongForm('a key in JSON or Avro', bytes);
+    const { reader, rows } = this.#avroForm(schemaId(bytes), asEnvelope);
+    return rows.key(fieldsOf(reader.read(bytes).before, 'a key'), null);
+  }
+
   #schemaRows(schema: JsonSchema): RowReader {
     const known = this.#rowsBySchema.get(schema);
     if (known !== undefined) return known;
-    const rows = this.#rows((name) => {
-      const found = schema.columns.get(name);
-      return found === undefined ? null : shapeOfConnect(found);
-    });
+    const rows = this.#rows(shapesIn(schema.columns));
     // The parser keeps one schema at a time; so does this.
     this.#rowsBySchema.clear();
     this.#rowsBySchema.set(schema, rows);
     return rows;
   }
 
-  #avroForm(id: number): { readonly reader: AvroReader; readonly rows: RowReader } {
+  #avroForm(
+    id: number,
+    toEnvelope = (schema: unknown) => schema,
+  ): { readonly reader: AvroReader; readonly rows: RowReader } {
     const known = this.#avro.get(id);
     if (known !== undefined) return known;
     const schema = this.#options.registry?.known(id);
@@ -87,7 +104,7 @@ export class TopicForms {
     if (schema === null) {
       throw new Unreadable('MESSAGE_UNREADABLE', `schema ${id} is not in the schema registry`);
     }
-    const form = this.#compile(id, schema);
+    const form = this.#compile(id, toEnvelope(schema));
     this.#avro.set(id, form);
     return form;
   }
@@ -119,4 +136,17 @@ export class TopicForms {
 }
 
 const OPENING_BRACE = 0x7b;
+
+/** A record with one field is written as that field is: so a key is read as an envelope of it. */
+const asEnvelope = (schema: unknown) => ({
+  type: 'record',
+  name: 'envelope_of_key',
+  fields: [{ name: 'before', type: schema }],
+});
+
+const shapesIn = (columns: ReadonlyMap<string, unknown>) => (name: string) => {
+  const found = columns.get(name);
+  return found === undefined ? null : shapeOfConnect(found);
+};
+
 const NO_TABLE: MirrorTable = { name: '', schema: '', relation: '', columns: [], keyLength: 0 };

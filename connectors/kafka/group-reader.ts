@@ -266,8 +266,12 @@ export class GroupReader {
     // Not ours any more, or fetched before the place to read from was known or changed.
     if (queue === undefined || !queue.isPlaced || payload.isStale()) return;
     const last = batch.lastOffset();
-    const verdict = queue.accept(fetchedFrom(batch), batch.messages, BigInt(last) + 1n);
+    const { messages } = batch;
+    const records = recordsIn(batch);
+    const { hasGaps } = queue;
+    const verdict = queue.accept(fetchedFrom(batch), { messages, records, end: BigInt(last) + 1n });
     if (verdict === 'taken') {
+      if (queue.hasGaps && !hasGaps) this.#tellGap(queue);
       payload.resolveOffset(last);
       this.#misplaced = 0;
       this.bell.ring();
@@ -279,6 +283,11 @@ export class GroupReader {
       const offset = queue.end.next - 1n;
       this.#fail(new TandemError('LOG_RECREATED', { topic, partition, changed: offset }), 'read');
     }
+  }
+
+  #tellGap({ topic, partition, fetchFrom }: PartitionQueue): void {
+    const facts = { topic, partition, before: fetchFrom };
+    this.#options.observer.event('kafka.compacted', facts, 'warn');
   }
 
   #passOver(batch: {
@@ -349,6 +358,12 @@ function newlySeen(
   if (ends === undefined || (known === undefined && ends.low > 0n)) return [];
   const isNew = known === undefined || ends.high > (known.seenEnd ?? known.next);
   return isNew ? [{ topic, partition, end: ends.high }] : [];
+}
+
+/** Messages, marks of transactions, and what was aborted: kafkajs knows them all, its types do not. */
+function recordsIn(batch: FetchedBatch): number {
+  const known = batch as FetchedBatch & { readonly messagesWithinOffset: readonly unknown[] };
+  return known.messagesWithinOffset.length;
 }
 
 /** kafkajs knows where it fetched from, its types do not. */

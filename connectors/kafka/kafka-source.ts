@@ -1,5 +1,5 @@
 import type { Kafka } from 'kafkajs';
-import type { ChangeEvent } from '../../core/change-event.ts';
+import { lostSight, type ChangeEvent } from '../../core/change-event.ts';
 import { TandemError } from '../../core/errors.ts';
 import type { Decoded, MessageDecoder, RawMessage } from '../../core/log-message.ts';
 import type { MirrorTable } from '../../core/mirror-table.ts';
@@ -161,11 +161,18 @@ export class KafkaSource implements ChangeSource {
     let sentAtMs: number | null = null;
     for (const [i, message] of messages.entries()) {
       if (i % SLICE === SLICE - 1) await othersTurn();
+      const queue = queues.get(partitionName(message.topic, message.partition));
+      if (message.value === null && queue?.told.hasDeleted(message.key) === true) continue;
       const decoded = decoder.decode(message);
+      queue?.told.note(message, decoded);
       switch (decoded.kind) {
         case 'change':
-          this.#prove(queues, message, decoded.event);
-          if (this.#isOfStream(decoded.event)) events.push(decoded.event);
+          if (queue?.isUnproven === true) this.#prove(queue, message, decoded.event);
+          if (this.#isOfStream(decoded.event)) events.push(completeIn(queue, decoded.event));
+          break;
+        case 'tombstone':
+          // Of no time, so it belongs to the stream whenever a table joined.
+          events.push(lostSight(decoded.table, decoded.key, queue?.told.after));
           break;
         case 'heartbeat':
           sentAtMs = Math.max(decoded.sentAtMs, sentAtMs ?? 0);
@@ -198,9 +205,11 @@ export class KafkaSource implements ChangeSource {
   }
 
   /** The first change of a partition whose beginning has gone: was all that has gone too old? */
-  #prove(queues: Queues, { topic, partition, offset }: RawMessage, event: ChangeEvent): void {
-    const queue = queues.get(partitionName(topic, partition));
-    if (queue === undefined || !queue.isUnproven) return;
+  #prove(
+    queue: PartitionQueue,
+    { topic, partition, offset }: RawMessage,
+    event: ChangeEvent,
+  ): void {
     const { heldUntil } = this.#options;
     const joins = this.#joinOf(event.table);
     const held = joins !== null && joins > heldUntil ? joins : heldUntil;
@@ -209,6 +218,15 @@ export class KafkaSource implements ChangeSource {
     }
     queue.isUnproven = false;
   }
+}
+
+/**
+ * An update that leaves large values out means those of the row before it, as the log tells it. Where
+ * messages are missing, that need not be the row that the target holds.
+ */
+function completeIn(queue: PartitionQueue | undefined, event: ChangeEvent): ChangeEvent {
+  if (queue?.hasGaps !== true || event.kind !== 'update') return event;
+  return event.row.includes(undefined) ? { ...event, mustRead: true } : event;
 }
 
 /** So many messages may be unreadable before it is asked whether most of them are. */

@@ -11,6 +11,8 @@ export type PartitionStep = {
   readonly to: bigint;
   /** Of the message before `to`, by which it is known again; null where there is none to compare. */
   readonly timestampMs: number | null;
+  /** Compaction has taken messages out of the partition, here or before. Default: not known. */
+  readonly hasGaps?: boolean;
 };
 
 /** What a `Position` of Kafka holds: the partitions that a batch moves. */
@@ -28,6 +30,8 @@ export type StoredPartition = {
   readonly timestampMs: number | null;
   /** The partition has reached as far as this once, so it never ends before it. Default: not known. */
   readonly seenEnd?: bigint;
+  /** Messages before it were missing: see `PartitionStep`. */
+  readonly hasGaps?: boolean;
 };
 
 /** How far a partition reaches, seen before anything of it was read. */
@@ -56,12 +60,13 @@ export function partitionOf(name: string): { readonly topic: string; readonly pa
 }
 
 export function formatLogPosition(steps: LogPosition): Position {
-  const plain = steps.map(({ topic, partition, from, to, timestampMs }) => ({
+  const plain = steps.map(({ topic, partition, from, to, timestampMs, hasGaps }) => ({
     topic,
     partition,
     from: from.toString(),
     to: to.toString(),
     timestamp: timestampMs,
+    ...(hasGaps === true ? { hasGaps } : {}),
   }));
   return JSON.stringify(plain) as Position;
 }
@@ -70,12 +75,13 @@ export function formatLogPosition(steps: LogPosition): Position {
 export function parseLogPosition(position: Position): LogPosition {
   try {
     const plain = JSON.parse(position) as Record<string, unknown>[];
-    return plain.map(({ topic, partition, from, to, timestamp }) => ({
+    return plain.map(({ topic, partition, from, to, timestamp, hasGaps }) => ({
       topic: String(topic),
       partition: Number(partition),
       from: BigInt(String(from)),
       to: BigInt(String(to)),
       timestampMs: timestamp === null ? null : Number(timestamp),
+      hasGaps: hasGaps === true,
     }));
   } catch (cause) {
     throw new TandemError('PROTOCOL_VIOLATION', { what: 'a position in a log' }, cause);

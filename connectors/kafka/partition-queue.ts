@@ -1,5 +1,6 @@
 import type { PartitionStep, StoredPartition } from './log-position.ts';
 import { partitionName } from './log-position.ts';
+import { Told } from './told.ts';
 
 /** A message as kafkajs gives it: numbers are text. */
 export type Arrived = {
@@ -12,6 +13,8 @@ export type Arrived = {
 
 /** What one fetch brought: some messages, and how far it reached. */
 type Chunk = { readonly messages: readonly Arrived[]; readonly end: bigint };
+
+type Fetched = Chunk & { readonly records: number };
 
 /** Of a message in memory beside its bytes, measured: an object, two texts, two buffers. */
 const MESSAGE_OVERHEAD = 500;
@@ -41,6 +44,10 @@ export class PartitionQueue {
   isPaused = false;
   /** The target knows nothing of it, and its first messages have gone: were they too old for us? */
   isUnproven = false;
+  /** Compaction has taken messages out, before we came or since: changes that nobody tells us of. */
+  hasGaps = false;
+  /** What those that were decoded have said. */
+  readonly told = new Told();
 
   readonly #chunks: Chunk[] = [];
   #taken = 0;
@@ -87,6 +94,7 @@ export class PartitionQueue {
     this.#given = stored.next;
     this.#end = stored.next;
     this.#endTimestampMs = stored.timestampMs;
+    this.hasGaps = stored.hasGaps ?? false;
   }
 
   /**
@@ -110,13 +118,13 @@ export class PartitionQueue {
   /**
    * Takes what a fetch from `fetchedFrom` brought; it reached up to `end`.
    *
+   * @param records how many records it held, with those that are no messages
    * @returns `elsewhere` where it does not begin at the awaited offset, `another log` where the
    *   message that was there before is another one now
    */
   accept(
     fetchedFrom: bigint,
-    messages: readonly Arrived[],
-    end: bigint,
+    { messages, records, end }: Fetched,
   ): 'taken' | 'elsewhere' | 'another log' {
     if (fetchedFrom !== this.#fetchFrom) return 'elsewhere';
     let fresh = messages;
@@ -125,6 +133,7 @@ export class PartitionQueue {
       if (Number(first.timestamp) !== this.#endTimestampMs) return 'another log';
       fresh = messages.slice(1);
     }
+    this.hasGaps ||= BigInt(records) < end - fetchedFrom;
     this.#append(fresh, end);
     return 'taken';
   }
@@ -132,7 +141,9 @@ export class PartitionQueue {
   /** A fetch that brought nothing for us: only marks of transactions, or what compaction has left. */
   passOver(first: bigint | null, last: bigint): void {
     // Only from the awaited offset on can it be said that nothing was in between.
-    if ((first ?? last) === this.#fetchFrom) this.#append([], last + 1n);
+    if ((first ?? last) !== this.#fetchFrom) return;
+    this.hasGaps ||= first === null;
+    this.#append([], last + 1n);
   }
 
   #append(messages: readonly Arrived[], end: bigint): void {
@@ -179,6 +190,7 @@ export class PartitionQueue {
     this.#given = to;
     this.#lastTaken = null;
     this.#givenChunk = null;
-    return { topic: this.topic, partition: this.partition, from, to, timestampMs };
+    const { topic, partition, hasGaps } = this;
+    return { topic, partition, from, to, timestampMs, hasGaps };
   }
 }

@@ -57,7 +57,9 @@ function startOnce(starting: Promise<JvmServer>[]): Starters {
       return first;
     };
   };
-  const broker = once(() => startBroker());
+  // What a test wants compacted is compacted at once.
+  const settings = { 'log.cleaner.backoff.ms': '250' };
+  const broker = once(() => startBroker({ settings }));
   const registry = once(() => startRegistry());
   const connect = once(async () => startConnect({ bootstrap: (await broker()).bootstrap }));
   return {

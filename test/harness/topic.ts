@@ -1,4 +1,4 @@
-import type { KafkaMessage } from 'kafkajs';
+import kafkajs, { type KafkaMessage } from 'kafkajs';
 import { freshPrefix, kafkaClient } from './kafka-stack.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -28,6 +28,33 @@ export async function readTopic(
   }
   return messages.slice(0, count);
 }
+
+/** Sets these of a topic's settings; the others are the broker's defaults from then on. */
+export async function configureTopic(
+  bootstrap: string,
+  name: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
+  const admin = kafkaClient(bootstrap).admin();
+  await admin.connect();
+  try {
+    const configEntries = Object.entries(settings).map(([key, value]) => ({ name: key, value }));
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configEntries }],
+    });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** Settings under which a broker compacts what is in a topic within moments. */
+export const COMPACTED_AT_ONCE = {
+  'cleanup.policy': 'compact',
+  'segment.ms': '100',
+  'min.cleanable.dirty.ratio': '0.001',
+  'max.compaction.lag.ms': '100',
+} as const;
 
 /** Connect makes a topic with its first message. */
 async function waitForTopic(bootstrap: string, topic: string, timeoutMs: number): Promise<void> {

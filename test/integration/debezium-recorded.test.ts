@@ -57,6 +57,26 @@ test.each(Object.keys(CONNECTORS))(
   },
 );
 
+test.each(['a_noschema_string', 'b_schema_string'])(
+  '%s: a tombstone names the row of the delete before it',
+  async (name) => {
+    await using db = await freshDatabase();
+    await db.query(ORDERS);
+    const modes = { ...EXACT_MODES, ...CONNECTORS[name]?.modes };
+    const { decoder } = await Replay.start(db, name, modes);
+    const decoded = recordedMessages(name).map((message) => decoder.decode(message));
+    let compared = 0;
+    decoded.forEach((it, i) => {
+      if (it.kind !== 'tombstone') return;
+      const before = decoded[i - 1];
+      const { table, key } = it;
+      expect(before).toMatchObject({ kind: 'change', event: { kind: 'delete', table, key } });
+      compared++;
+    });
+    expect(compared).toBeGreaterThan(2);
+  },
+);
+
 test('the relay writes what Debezium wrote', async () => {
   const name = 'a_noschema_string';
   await using db = await freshDatabase();

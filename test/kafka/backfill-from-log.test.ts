@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { freshPair } from '../harness/database.ts';
 import { kafkaClient, sharedServer } from '../harness/kafka-stack.ts';
 import { scanTopic } from '../../connectors/kafka/scan-topic.ts';
+import { COMPACTED_AT_ONCE } from '../harness/topic.ts';
 import { waitFor } from '../harness/wait-for.ts';
 import type { Settings } from '../harness/tandem-process.ts';
 import { WrittenLog } from './written-log.ts';
@@ -45,13 +46,8 @@ async function offices(log: WrittenLog): Promise<unknown[]> {
 
 test('of a compacted topic the last message of each row is enough', async () => {
   await using pair = await freshPair();
-  const configEntries = Object.entries({
-    'cleanup.policy': 'compact',
-    'segment.ms': '100',
-    'min.cleanable.dirty.ratio': '0.001',
-    'max.compaction.lag.ms': '100',
-    'delete.retention.ms': '0',
-  }).map(([name, value]) => ({ name, value }));
+  const compacted = { ...COMPACTED_AT_ONCE, 'delete.retention.ms': '0' };
+  const configEntries = Object.entries(compacted).map(([name, value]) => ({ name, value }));
   const options = { isLoaded: false, configEntries };
   await using log = await WrittenLog.open(pair, bootstrap, FROM_LOG, options);
   await sendSnapshot(log, ['office', 'patient', 'visit', 'link']);

@@ -1,11 +1,10 @@
 import { join } from 'node:path';
-import kafkajs from 'kafkajs';
 import { expect } from 'vitest';
 import { registerCodecs } from '../../connectors/kafka/codecs.ts';
 import type { TestPair } from '../harness/database.ts';
 import { freshPrefix, kafkaClient, sharedServer } from '../harness/kafka-stack.ts';
 import type { SharedAddresses } from '../harness/shared-servers.ts';
-import { readTopic } from '../harness/topic.ts';
+import { configureTopic, readTopic } from '../harness/topic.ts';
 import { waitFor } from '../harness/wait-for.ts';
 import type { Workplace } from '../integration/cli-run.ts';
 import { smallWorkplace } from '../integration/cli-small-mapping.ts';
@@ -90,15 +89,10 @@ export class ConnectBench {
 
   /** Below what the producer sends, the broker refuses it, and the task fails. */
   async setTopicLimit(work: Workplace, topic: string, bytes: number): Promise<void> {
-    const admin = kafkaClient(this.servers.broker.bootstrap).admin();
-    await admin.connect();
     const name = `${work.environment['KAFKA_TOPIC_PREFIX']}.${topic}`;
-    const configEntries = [{ name: 'max.message.bytes', value: String(bytes) }];
-    await admin.alterConfigs({
-      validateOnly: false,
-      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configEntries }],
+    await configureTopic(this.servers.broker.bootstrap, name, {
+      'max.message.bytes': String(bytes),
     });
-    await admin.disconnect();
   }
 
   /** Changes the deployed connector behind Tandem's back. */

@@ -33,8 +33,11 @@ test('two tables whose topics a broker takes for one are named', () => {
 test('a position is read as it was written, with offsets beyond what a number holds', () => {
   const big = 2n ** 62n + 1n;
   const position = [
-    { topic: 'a.b', partition: 3, from: big, to: big + 1n, timestampMs: 1_700_000_000_000 },
-    { topic: 'c', partition: 0, from: 0n, to: 1n, timestampMs: null },
+    {
+      ...{ topic: 'a.b', partition: 3, from: big, to: big + 1n },
+      ...{ timestampMs: 1_700_000_000_000, hasGaps: true },
+    },
+    { topic: 'c', partition: 0, from: 0n, to: 1n, timestampMs: null, hasGaps: false },
   ];
   expect(parseLogPosition(formatLogPosition(position))).toEqual(position);
   expect(() => parseLogPosition('0/16B3748' as Position)).toThrow(/PROTOCOL_VIOLATION/);
