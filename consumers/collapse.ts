@@ -16,6 +16,8 @@ export type Final = {
   readonly isUpdate: boolean;
   /** Unsent values are not the mirror's either: the row is read again from the source. */
   readonly mustRead: boolean;
+  /** It is left out where the mirror has no such row. */
+  readonly ifKnown: boolean;
 };
 
 /** What a journaled table has seen of a key, in the order of the source. */
@@ -94,8 +96,9 @@ export function collapse(
       }
       const isUpdate = event.kind === 'update' && (earlier?.isUpdate ?? true);
       const before = event.kind === 'update' ? earlier : undefined;
-      const mustRead = event.mustRead ?? false;
-      write(changes, { key, row: event.row, version: event.version, isUpdate, mustRead }, before);
+      const { row, version, mustRead = false } = event;
+      const ifKnown = event.ifKnown === true && earlier === undefined;
+      write(changes, { key, row, version, isUpdate, mustRead, ifKnown }, before);
     }
   }
   return tables;
@@ -123,10 +126,11 @@ function write(
     readonly version: Version;
     readonly isUpdate: boolean;
     readonly mustRead: boolean;
+    readonly ifKnown: boolean;
   },
   earlier: Final | undefined,
 ): void {
-  const { key, row, version, isUpdate } = next;
+  const { key, row, version, isUpdate, ifKnown } = next;
   if (isLate(changes, key, version)) return;
   const image = earlier?.image && !next.mustRead ? fill(row, earlier.image) : row;
   const mustRead = (next.mustRead || earlier?.mustRead === true) && image.includes(undefined);
@@ -138,6 +142,7 @@ function write(
     isAnotherRow: earlier?.isAnotherRow ?? false,
     isUpdate,
     mustRead,
+    ifKnown,
   });
 }
 
@@ -158,6 +163,7 @@ function remove(changes: TableChanges, key: Image, version: Version): void {
     isAnotherRow: false,
     isUpdate: false,
     mustRead: false,
+    ifKnown: false,
   });
 }
 
@@ -183,6 +189,7 @@ function moveKey(
     isAnotherRow: changes.finals.get(to)?.image === null,
     isUpdate: false,
     mustRead,
+    ifKnown: false,
   });
 }
 

@@ -110,10 +110,11 @@ export class TableMerge {
       else whole.push(final);
     }
     const missing = await this.#withoutRow(client, partial);
-    if (missing.length > 0) {
+    const asked = await this.#meant(client, missing);
+    if (asked.length > 0) {
       const isJournaled = changes.through === 'log' && changes.isJournaled;
-      const rows = isJournaled ? await this.#asTold(client, missing) : [];
-      const version = await this.#readAgain(client, reader, missing, whole, gone);
+      const rows = isJournaled ? await this.#asTold(client, asked) : [];
+      const version = await this.#readAgain(client, reader, asked, whole, gone);
       if (isJournaled) await keepBehind(client, this.table, rows, version);
     }
     const changed: Changed[] = [];
@@ -186,6 +187,15 @@ export class TableMerge {
     return partial.filter(
       (final) => final.isAnotherRow || final.mustRead || keys.has(keyText(this.table, final.key)),
     );
+  }
+
+  /** Without those that mean nothing where the mirror has no such row. */
+  async #meant(client: pg.ClientBase, missing: readonly Final[]): Promise<readonly Final[]> {
+    const textOf = (final: Final) => keyText(this.table, final.key);
+    const unsure = missing.filter(({ ifKnown }) => ifKnown);
+    if (unsure.length === 0) return missing;
+    const stored = await this.stored(client, unsure.map(textOf));
+    return missing.filter((final) => !final.ifKnown || stored.get(textOf(final))?.image != null);
   }
 
   /** Each row as the log has told it so far: what was not sent is the mirror's, if that is the row. */

@@ -21,6 +21,8 @@ export type RowWritten = Stamp & {
    * to be read again from the source. Default: no.
    */
   readonly mustRead?: boolean;
+  /** It means nothing where the row is not known. Default: no. */
+  readonly ifKnown?: boolean;
 };
 
 /** A row that is gone. Only the key's columns are given. */
@@ -32,7 +34,7 @@ export type TableTruncated = Stamp & { readonly kind: 'truncate' };
 const BEFORE_ALL: Version = { commitLsn: 0n as Lsn, changeLsn: 0n as Lsn };
 
 /**
- * A row of which something was lost on the way: the source says what it is now, and whether it is.
+ * A row of which something was lost on the way: the source says what has become of it.
  *
  * @param key the key's columns
  * @param version newer than what came before it by the same way, older than what comes behind;
@@ -40,7 +42,8 @@ const BEFORE_ALL: Version = { commitLsn: 0n as Lsn, changeLsn: 0n as Lsn };
  */
 export function lostSight(table: MirrorTable, key: Image, version = BEFORE_ALL): RowWritten {
   const row = table.columns.map((_, i) => (i < table.keyLength ? key[i] : undefined));
-  return { kind: 'update', table, version, committedAt: null, row, oldKey: null, mustRead: true };
+  const asked = { mustRead: true, ifKnown: true };
+  return { kind: 'update', table, version, committedAt: null, row, oldKey: null, ...asked };
 }
 
 /** The one shape of a change, whatever path it came by. */

@@ -1,5 +1,5 @@
 import type { Decoded, RawMessage } from '../../core/log-message.ts';
-import type { Lsn, Version } from '../../core/version.ts';
+import { compareVersions, type Lsn, type Version } from '../../core/version.ts';
 
 /**
  * What the messages of a partition have told last. A delete is followed by its tombstone, which says
@@ -24,6 +24,8 @@ export class Told {
   note({ key }: RawMessage, decoded: Decoded): void {
     const event = decoded.kind === 'change' ? decoded.event : null;
     this.#deleted = event?.kind === 'delete' ? key : null;
-    if (event !== null) this.#version = event.version;
+    if (event === null) return;
+    const isNewest = this.#version === null || compareVersions(event.version, this.#version) > 0;
+    if (isNewest) this.#version = event.version;
   }
 }

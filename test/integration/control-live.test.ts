@@ -31,11 +31,11 @@ test('beside a live stream no change is lost, and a kill in the middle loses non
   using work = await controlWorkplace(pair);
   // So many that they take more than a moment.
   await pair.source.query(`insert into patient select i, 10 + i % 40, 'patient ' || i, i % 200
-    from generate_series(100000, 130000) as i`);
+    from generate_series(100000, 110000) as i`);
   await using first = new TandemProcess(['run'], work.environment);
   await caughtUp(work, first);
   await using traffic = new Traffic(pair);
-  const whole = await work.run('reprocess', '--all', '--wait', '--timeout', '50s');
+  const whole = await work.run('reprocess', '--all', '--wait', '--timeout', '100s');
   expect({ ...whole, jobs: await open(pair), log: first.output }).toMatchObject({
     code: 0,
     out: 'derived again: link, office, patient, visit\n',

@@ -226,12 +226,12 @@ test('a number with less digits is read again: the source has rounded its rows, 
   await bench.source.query('alter table patient alter column name type timestamp(1)');
   await waitFor(async () => bench.notes.named('table joined').length > 0, {
     what: 'the table to be read again',
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
   });
   await bench.caughtUp();
   await bench.expectMirror('patient', PATIENT);
   await running.stop();
-}, 60_000);
+}, 120_000);
 
 test('a table that the mapping drops is noted; setup withdraws it; read again it is whole', async () => {
   await using bench = await DriftBench.open();

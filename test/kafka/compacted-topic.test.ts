@@ -2,12 +2,14 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { registerCodecs } from '../../connectors/kafka/codecs.ts';
 import { scanTopic } from '../../connectors/kafka/scan-topic.ts';
 import type { RawMessage } from '../../core/log-message.ts';
-import { kafkaClient } from '../harness/kafka-stack.ts';
+import { freshPair } from '../harness/database.ts';
+import { kafkaClient, sharedServer } from '../harness/kafka-stack.ts';
 import type { Path } from '../harness/paths.ts';
 import { newSeed } from '../harness/seed.ts';
 import { SmallPath } from '../harness/small-path.ts';
 import { COMPACTED_AT_ONCE, configureTopic } from '../harness/topic.ts';
 import { waitFor } from '../harness/wait-for.ts';
+import { WrittenLog } from './written-log.ts';
 
 beforeAll(() => registerCodecs());
 
@@ -65,3 +67,22 @@ describe.each<Path>(['relay-json', 'debezium-avro'])('through %s', (path) => {
     expect(await child.stop()).toBe(0);
   }, 240_000);
 });
+
+const tombstone = (id: number) => ({ key: JSON.stringify({ id }), value: null });
+
+test('a tombstone whose delete is gone removes what the source has no more, and nothing else', async () => {
+  await using pair = await freshPair();
+  await using log = await WrittenLog.open(pair, (await sharedServer('broker')).bootstrap);
+  await using child = await log.running();
+  await log.remove('office', 5); // nobody sends its message
+  const again = await log.upsert('office', { id: 4, name: 'again' });
+  // 1 is there all the while, 77 was never known; 4 is told of on either side, in one fetch.
+  await log.send('office', [tombstone(5), tombstone(1), tombstone(77), tombstone(4), again]);
+  await log.caughtUp(child);
+  const rows = await pair.target.query('select id, _deleted from legacy.office order by id');
+  expect(rows.map(({ id, _deleted: gone }) => (gone === true ? -Number(id) : id))).toEqual([
+    ...[1, 2, 3, 4, -5, 6],
+  ]);
+  await log.expectAgreement();
+  expect(await child.stop()).toBe(0);
+}, 60_000);
