@@ -75,7 +75,9 @@ export class TopicForms {
       const rows = columns === null ? this.#plainRows : this.#rows(shapesIn(columns));
       return rows.key(fields, null);
     }
-    if (!isAvro(bytes)) throw new WrongForm('a key in JSON or Avro', bytes);
+    if (!isAvro(bytes) || this.#options.registry === null) {
+      throw new WrongForm('a key in JSON, or in Avro with a schema registry', bytes);
+    }
     const { reader, rows } = this.#avroForm(schemaId(bytes), asEnvelope);
     return rows.key(fieldsOf(reader.read(bytes).before, 'a key'), null);
   }

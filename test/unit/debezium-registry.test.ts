@@ -67,6 +67,20 @@ test('recorded messages in Avro are the rows of their statements', async () => {
   expect(small.requests).toEqual(wanted);
 });
 
+test('a key in Avro without a registry stops nothing: such a tombstone is unreadable', async () => {
+  const { messages } = recordedAvro();
+  const tombstone = messages.filter(({ value }) => value === null);
+  const decoder = decoderWith(null);
+  await decoder.prepare(tombstone);
+  expect(tombstone.map((message) => decoder.decode(message))).toEqual([
+    {
+      kind: 'unreadable',
+      code: 'MESSAGE_UNREADABLE',
+      message: 'table t: expected a key in JSON, or in Avro with a schema registry, found bytes',
+    },
+  ]);
+});
+
 test('bytes that end early, or go on, are unreadable', async () => {
   const { messages, schemas } = recordedAvro();
   small.add(2, schemas['2']);
