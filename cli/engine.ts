@@ -35,6 +35,7 @@ import {
   APPLY,
   applierPid,
   beAlone,
+  cameSecond,
   findPosition,
   slotReader,
   type Found,
@@ -301,9 +302,14 @@ export class Engine {
     const beside = new Beside(this.#context, this.#settled);
     const whole = AbortSignal.any([signal, over.signal]);
     const heartbeat = this.#beat(whole);
+    const { log } = this.#context;
     let work: Promise<unknown> = Promise.resolve();
+    let hasCommitted = false;
+    const committed = () => {
+      hasCommitted = true;
+      progressed();
+    };
     try {
-      const { log } = this.#context;
       const { session, follow } =
         log === undefined
           ? await openSlotSession(this.#sessionParts, () => beside.look())
@@ -313,12 +319,14 @@ export class Engine {
         streamSession(session, {
           ...this.#batchLimits,
           signal: AbortSignal.any([signal, beside.again]),
-          progressed,
+          progressed: committed,
           clock,
           observer,
         }),
       );
-    } catch (error) {
+    } catch (failure) {
+      const isSecond = log === undefined && !hasCommitted;
+      const error = isSecond ? cameSecond(failure, config) : failure;
       if (signal.aborted || !(await setTableAside(this.#context, this.#settled, error)))
         throw error;
     } finally {

@@ -82,6 +82,15 @@ export async function requireNoReader({ config, clock }: Entry, source: pg.Clien
   }
 }
 
+/**
+ * Of two processes that begin to stream at once the later one has the stream. The other has not
+ * committed anything yet, so it waits, as it would had it come a moment later.
+ */
+export function cameSecond(error: unknown, { slot }: Pick<Config, 'slot'>): unknown {
+  if (!(error instanceof TandemError) || error.code !== 'POSITION_TAKEN') return error;
+  return new TandemError('SLOT_IN_USE', { slot, reader: 'another process that began' }, error);
+}
+
 /** Purpose of the sessions that apply a stream, as their server shows it. */
 export const APPLY = 'apply';
 
