@@ -1,7 +1,7 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Tests that start servers and processes, and wait for them. */
-const LONG = /\/test\/(paths|faults|kafka)\//;
+const LONG = /\/test\/(paths|faults|kafka)\/|\/demo\.test\.ts$/;
 
 /**
  * Files that take long begin first, so that no worker is left with one when the others are done. How

@@ -39,7 +39,7 @@ test('any history in batches of any size ends as the mapping of its last state',
       await applyAll(open, cut(past.events, lengths));
       await expectConverged(past);
     }),
-    { numRuns: 40 * RUNS },
+    { numRuns: 25 * RUNS },
   );
 });
 
@@ -63,7 +63,7 @@ test('rows of many topics in any order, with repetitions, end the same', async (
       await applyAll(open, delivered);
       await expectConverged(past);
     }),
-    { numRuns: 40 * RUNS },
+    { numRuns: 25 * RUNS },
   );
 });
 
@@ -84,7 +84,7 @@ test('whole rows in any order at all, also inside of a batch, end the same', asy
       await applyAll(open, cut(order, lengths));
       await expectConverged(past);
     }),
-    { numRuns: 40 * RUNS },
+    { numRuns: 25 * RUNS },
   );
 });
 
@@ -113,7 +113,7 @@ test('a session that ends anywhere changes nothing: the next one goes on from th
       }
       await expectConverged(past);
     }),
-    { numRuns: 30 * RUNS },
+    { numRuns: 20 * RUNS },
   );
 });
 
@@ -164,7 +164,7 @@ test('a copy that saw rows too early is healed by the stream from the start of t
         await expectTarget(past.final);
       },
     ),
-    { numRuns: 30 * RUNS },
+    { numRuns: 20 * RUNS },
   );
 });
 
@@ -190,7 +190,7 @@ test('transactions in pieces, with more roots than memory may hold and jobs betw
         await expectConverged(past);
       },
     ),
-    { numRuns: 40 * RUNS },
+    { numRuns: 25 * RUNS },
   );
 });
 
@@ -273,7 +273,7 @@ test('entities that are paused and go on at any time miss nothing', async () => 
       await applyAll(open, batches);
       await expectConverged(past);
     }),
-    { numRuns: 40 * RUNS },
+    { numRuns: 25 * RUNS },
   );
 });
 

@@ -24,7 +24,7 @@ describe.each(PATHS.filter((path) => path !== 'direct'))('through %s', (path) =>
     const { settings, run } = way;
 
     await using traffic = underTraffic(source, seed, 300);
-    for (let kills = 0; kills < 4; kills++) {
+    for (let kills = 0; kills < 3; kills++) {
       await using child = new TandemProcess(run, settings);
       await Promise.race([wait(chance.int(1_000, 6_000)), child.exited]);
       expect(await child.stop('SIGKILL'), `seed ${seed}: ${child.output}`).toBeNull();
