@@ -297,12 +297,11 @@ export class Engine {
    * @param progressed told of every batch that is committed
    */
   async stream(signal: AbortSignal, progressed: () => void = () => undefined): Promise<void> {
-    const { config, observer, clock } = this.#context;
+    const { config, observer, clock, log } = this.#context;
     const over = new AbortController();
     const beside = new Beside(this.#context, this.#settled);
     const whole = AbortSignal.any([signal, over.signal]);
     const heartbeat = this.#beat(whole);
-    const { log } = this.#context;
     let work: Promise<unknown> = Promise.resolve();
     let hasCommitted = false;
     const committed = () => {

@@ -9,7 +9,7 @@ import {
 import type { JournalEntity } from '../core/entity.ts';
 import { TandemError, type ErrorCode } from '../core/errors.ts';
 import { Ref } from '../core/outcome.ts';
-import { compareVersions, formatLsn, type Lsn, type Version } from '../core/version.ts';
+import { BEFORE_ALL, compareVersions, formatLsn, type Lsn, type Version } from '../core/version.ts';
 import type { Image } from '../core/mirror-table.ts';
 import { checkNow } from './check-now.ts';
 import { fill, type TableChanges, type Update } from './collapse.ts';
@@ -328,7 +328,8 @@ export class Journals {
     );
     for (const [key, change] of rows) {
       const cells = JSON.parse(change ?? '{}') as Record<string, string | null>;
-      const step = { key: key ?? '', version: NO_VERSION };
+      // An entry that waited has its version in its id only.
+      const step = { key: key ?? '', version: BEFORE_ALL };
       const entry = { entity, step, cells: new Map(Object.entries(cells)) };
       await this.#insert(client, entry, carefully);
       await execute(client, 'delete from tandem.held where entity = $1 and root_key = $2', [
@@ -339,9 +340,6 @@ export class Journals {
     await this.#quarantine(client);
   }
 }
-
-/** An entry that waited has its version in its id only. */
-const NO_VERSION: Version = { commitLsn: 0n as Lsn, changeLsn: 0n as Lsn };
 
 const lastKey = (entity: JournalEntity, key: string) => JSON.stringify([entity.name, key]);
 

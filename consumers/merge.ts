@@ -48,6 +48,7 @@ export class TableMerge {
   readonly #updates = new Map<string, string>();
   readonly #usagesByFlags = new Map<string, readonly Usage[]>();
   readonly #trustedFrom: Lsn;
+  readonly #keyOf = (final: Final): string => keyText(this.table, final.key);
   #aheadUntil: Lsn;
 
   /**
@@ -144,9 +145,7 @@ export class TableMerge {
     if (known.length === 0) return this.#write(client, this.#upsert, columns, whole);
     const changed = await this.#write(client, this.#update('', columns), columns, known);
     const done = new Set(changed.map((row) => row.key));
-    const rest = whole.filter(
-      (final) => !final.isUpdate || !done.has(keyText(this.table, final.key)),
-    );
+    const rest = whole.filter((final) => !final.isUpdate || !done.has(this.#keyOf(final)));
     if (rest.length > 0) changed.push(...(await this.#write(client, this.#upsert, columns, rest)));
     return changed;
   }
@@ -163,12 +162,12 @@ export class TableMerge {
       if (final.carriedFrom !== null && final.image?.includes(undefined)) moved.push(final);
     }
     if (moved.length === 0) return;
-    const ownKey = (final: Final) => keyText(this.table, final.key);
-    const keys = moved.flatMap((final) => [final.carriedFrom ?? '', ownKey(final)]);
+    const keys = moved.flatMap((final) => [final.carriedFrom ?? '', this.#keyOf(final)]);
     const stored = await this.stored(client, [...new Set(keys)]);
     for (const final of moved) {
       const older = stored.get(final.carriedFrom ?? '');
-      const hasOwn = !final.isAnotherRow && (stored.get(ownKey(final))?.image ?? null) !== null;
+      const hasOwn =
+        !final.isAnotherRow && (stored.get(this.#keyOf(final))?.image ?? null) !== null;
       if (older?.image == null || hasOwn || final.image === null) continue;
       if (compareVersions(older.version, final.version) >= 0) continue;
       if (older.version.commitLsn < this.#trustedFrom) continue;
@@ -179,31 +178,31 @@ export class TableMerge {
   async #withoutRow(client: pg.ClientBase, partial: readonly Final[]): Promise<Final[]> {
     if (partial.length === 0) return [];
     const rows = await preparedRows(client, this.#incomplete, [
-      ...this.#keyArrays(partial.map((final) => keyText(this.table, final.key))),
+      ...this.#keyArrays(partial.map(this.#keyOf)),
       ...versionArrays(partial),
       formatLsn(this.#trustedFrom),
     ]);
     const keys = new Set(rows.map((row) => keyText(this.table, row)));
     return partial.filter(
-      (final) => final.isAnotherRow || final.mustRead || keys.has(keyText(this.table, final.key)),
+      (final) => final.isAnotherRow || final.mustRead || keys.has(this.#keyOf(final)),
     );
   }
 
   /** Without those that mean nothing where the mirror has no such row. */
   async #meant(client: pg.ClientBase, missing: readonly Final[]): Promise<readonly Final[]> {
-    const textOf = (final: Final) => keyText(this.table, final.key);
     const unsure = missing.filter(({ ifKnown }) => ifKnown);
     if (unsure.length === 0) return missing;
-    const stored = await this.stored(client, unsure.map(textOf));
-    return missing.filter((final) => !final.ifKnown || stored.get(textOf(final))?.image != null);
+    const stored = await this.stored(client, unsure.map(this.#keyOf));
+    return missing.filter(
+      (final) => !final.ifKnown || stored.get(this.#keyOf(final))?.image != null,
+    );
   }
 
   /** Each row as the log has told it so far: what was not sent is the mirror's, if that is the row. */
   async #asTold(client: pg.ClientBase, finals: readonly Final[]): Promise<RowBehind[]> {
-    const textOf = (final: Final) => keyText(this.table, final.key);
-    const stored = await this.stored(client, finals.map(textOf));
+    const stored = await this.stored(client, finals.map(this.#keyOf));
     return finals.map((final): RowBehind => {
-      const key = textOf(final);
+      const key = this.#keyOf(final);
       const known = stored.get(key);
       const { image, version } = final;
       if (known === undefined) return { key, image, version };
@@ -223,7 +222,7 @@ export class TableMerge {
     whole: Final[],
     gone: Final[],
   ): Promise<Version> {
-    const keys = missing.map((final) => keyParts(this.table, keyText(this.table, final.key)));
+    const keys = missing.map((final) => keyParts(this.table, this.#keyOf(final)));
     const { lsn, rows, readUntil = lsn } = await reader.readByKey(this.table, keys);
     if (readUntil > this.#aheadUntil) {
       this.#aheadUntil = readUntil;
@@ -233,7 +232,7 @@ export class TableMerge {
     const version: Version = { commitLsn: lsn, changeLsn: 0n as Lsn };
     const found = new Map(rows.map((row) => [keyText(this.table, row), row]));
     for (const final of missing) {
-      const image = found.get(keyText(this.table, final.key)) ?? null;
+      const image = found.get(this.#keyOf(final)) ?? null;
       (image === null ? gone : whole).push({ ...final, version, image, carriedFrom: null });
     }
     return version;
@@ -265,7 +264,7 @@ export class TableMerge {
       const n = this.table.columns.length;
       return rows.map((row) => this.#changed(row, n, row.slice(0, n)));
     }
-    const images = new Map(finals.map((final) => [keyText(this.table, final.key), final.image]));
+    const images = new Map(finals.map((final) => [this.#keyOf(final), final.image]));
     return rows.map((row) =>
       this.#changed(row, this.table.keyLength, images.get(keyText(this.table, row)) ?? null),
     );

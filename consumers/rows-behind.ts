@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { execute, preparedRows } from '../connectors/postgres/connection.ts';
 import { arrayLiteral, columnLiteral } from '../connectors/postgres/sql.ts';
 import type { Cell, Image, MirrorTable } from '../core/mirror-table.ts';
-import { compareVersions, formatLsn, parseLsn, type Lsn, type Version } from '../core/version.ts';
+import { BEFORE_ALL, compareVersions, formatLsn, parseLsn, type Version } from '../core/version.ts';
 import type { Step, Update } from './collapse.ts';
 
 /** What the mirror holds of a key; image null: it is deleted. */
@@ -75,7 +75,7 @@ export class RowsBehind {
         (known === undefined || compareVersions(known.version, row.until) <= 0);
       const place = isBehind
         ? row
-        : { image: known?.image ?? null, version: known?.version ?? START };
+        : { image: known?.image ?? null, version: known?.version ?? BEFORE_ALL };
       this.#set(key, { ...place, until: version });
     } else if (row !== undefined && compareVersions(version, row.version) > 0) {
       const isEnd = step.kind === 'delete' && compareVersions(version, row.until) >= 0;
@@ -158,9 +158,6 @@ export async function keepBehind(
     ],
   );
 }
-
-/** Before every change. */
-const START: Version = { commitLsn: 0n as Lsn, changeLsn: 0n as Lsn };
 
 /** A value that was not sent is 0: every other one is a text or null. */
 const cellsOf = (image: Image | null) =>

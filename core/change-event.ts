@@ -1,5 +1,5 @@
 import type { Image, MirrorTable } from './mirror-table.ts';
-import type { Lsn, Version } from './version.ts';
+import { BEFORE_ALL, type Version } from './version.ts';
 
 type Stamp = {
   readonly table: MirrorTable;
@@ -30,8 +30,6 @@ export type RowDeleted = Stamp & { readonly kind: 'delete'; readonly key: Image 
 
 /** The table was emptied. */
 export type TableTruncated = Stamp & { readonly kind: 'truncate' };
-
-const BEFORE_ALL: Version = { commitLsn: 0n as Lsn, changeLsn: 0n as Lsn };
 
 /**
  * A row of which something was lost on the way: the source says what has become of it.

@@ -9,6 +9,9 @@ export type Lsn = bigint & { readonly __brand: 'Lsn' };
  */
 export type Version = { readonly commitLsn: Lsn; readonly changeLsn: Lsn };
 
+/** Older than every change. */
+export const BEFORE_ALL: Version = { commitLsn: 0n as Lsn, changeLsn: 0n as Lsn };
+
 const LSN_TEXT = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/i;
 
 /** Parses the text form. Throws `LSN_MALFORMED`; never returns a partial value. */

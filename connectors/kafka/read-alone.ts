@@ -45,6 +45,7 @@ export async function readAlone(
     } finally {
       await consumer.disconnect();
     }
-    await admin.deleteGroups([groupId]).catch(() => undefined); // it goes by itself after a week
+    // All was read. Who may not delete groups leaves one behind, which goes by itself after a week.
+    await admin.deleteGroups([groupId]).catch(() => undefined);
   });
 }

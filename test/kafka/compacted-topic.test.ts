@@ -4,6 +4,7 @@ import { scanTopic } from '../../connectors/kafka/scan-topic.ts';
 import type { RawMessage } from '../../core/log-message.ts';
 import { freshPair } from '../harness/database.ts';
 import { kafkaClient, sharedServer } from '../harness/kafka-stack.ts';
+import { largeValue } from '../harness/large-value.ts';
 import type { Path } from '../harness/paths.ts';
 import { newSeed } from '../harness/seed.ts';
 import { SmallPath } from '../harness/small-path.ts';
@@ -12,10 +13,6 @@ import { waitFor } from '../harness/wait-for.ts';
 import { WrittenLog } from './written-log.ts';
 
 beforeAll(() => registerCodecs());
-
-/** Large enough to be stored out of line, and no compression helps. */
-const large = (name: string) =>
-  `(select '${name} ' || string_agg(md5('${name}' || i), '') from generate_series(1, 300) i)`;
 
 /** What a topic holds, the messages of each key by themselves. */
 async function byKey(bootstrap: string, topic: string): Promise<RawMessage[][]> {
@@ -34,14 +31,14 @@ describe.each<Path>(['relay-json', 'debezium-avro'])('through %s', (path) => {
     const bootstrap = settings['KAFKA_BROKERS'] ?? '';
     const topic = `${settings['KAFKA_TOPIC_PREFIX']}.public.patient`;
     const ids = 'id between 1 and 6';
-    await world.source.query(`update patient set note = ${large('first')} where ${ids}`);
+    await world.source.query(`update patient set note = ${largeValue('first')} where ${ids}`);
     {
       await using child = open.run();
       await open.expectArrived(child, 120_000);
       expect(await child.stop()).toBe(0);
     }
     await configureTopic(bootstrap, topic, COMPACTED_AT_ONCE);
-    await world.source.query(`update patient set note = ${large('second')} where ${ids}`);
+    await world.source.query(`update patient set note = ${largeValue('second')} where ${ids}`);
     await world.source.query(`update patient set doctor_id = 2 where ${ids}`);
     await world.source.query(`delete from patient where id between 7 and 12`);
     await waitFor(

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Random } from '../../demo/legacy/random.ts';
 import { EVERY_TYPE } from '../harness/every-type.ts';
 import { EveryPath, type Lane } from '../harness/every-path.ts';
+import { largeValue } from '../harness/large-value.ts';
 import { SAMPLE_VALUES } from '../harness/sample-values.ts';
 import type { Path } from '../harness/paths.ts';
 import { newSeed } from '../harness/seed.ts';
@@ -10,10 +11,6 @@ import { TYPE_COLUMNS } from '../harness/small-and-types-mapping.ts';
 import { startSmallTraffic } from '../harness/small-traffic.ts';
 
 // Every kind of change, written once, comes the same through every path. The tests share the paths.
-
-/** Large enough to be stored out of line, and no compression helps. */
-const large = (salt: string) =>
-  `(select string_agg(md5('${salt}' || i), '') from generate_series(1, 300) i)`;
 
 /** Commands beside the stream do not ask in which form it came; direct mode has tests of its own. */
 const COMMANDED: Path = 'debezium-avro';
@@ -51,8 +48,8 @@ test('rows come, change, get another key, go, and come back', async () => {
 });
 
 test('a large value stays where an update leaves it alone, also when the key changes', async () => {
-  await write(`update patient set note = ${large('a')} where id in (1, 2, 3);
-    update instruction set notes = ${large('b')} where id in (1, 2)`);
+  await write(`update patient set note = ${largeValue('a')} where id in (1, 2, 3);
+    update instruction set notes = ${largeValue('b')} where id in (1, 2)`);
   await write('update patient set doctor_id = 2 where id in (1, 2)');
   await write('update patient set id = 1001 where id = 1');
   await write('update instruction set status = 3, patient_id = 1001 where id = 1');
