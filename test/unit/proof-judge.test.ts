@@ -81,7 +81,7 @@ test('a sample draws its share, spread over the table, and the same with the sam
       const drawn = Array.from({ length: 1000 }, (_, i) => isDrawn({ share, seed }, i + 1));
       for (let start = 0; start < 1000; start += 200) {
         const count = drawn.slice(start, start + 200).filter(Boolean).length;
-        expect(Math.abs(count - share * 200)).toBeLessThanOrEqual(1);
+        expect(Math.abs(count - percent * 2)).toBeLessThanOrEqual(1); // in whole numbers
       }
     }),
   );
