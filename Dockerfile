@@ -15,7 +15,8 @@ ENV NODE_ENV=production METRICS_HOST=0.0.0.0 METRICS_PORT=9464
 WORKDIR /tandem
 COPY --from=dependencies /tandem/node_modules node_modules
 COPY . .
-RUN ln -s /tandem/bin/tandem.mjs /usr/local/bin/tandem
+# Run once, it builds itself: the user below cannot write here.
+RUN ln -s /tandem/bin/tandem.mjs /usr/local/bin/tandem && tandem --version
 USER node
 EXPOSE 9464
 # Alive is what `run` and `relay` say of themselves. That the target is current is /readyz.

@@ -1,13 +1,15 @@
 #!/usr/bin/env node
-// Tandem is TypeScript all the way: tsx loads it, and with it a mapping that a user wrote.
-import module from 'node:module';
-import { register } from 'tsx/esm/api';
-import { resolve } from './module-format.mjs';
+// Tandem is TypeScript all the way; the engine itself runs built, a mapping that a user wrote as it is.
+import { builtEngine } from './built-engine.mjs';
+import { loadTypeScript } from './load-typescript.mjs';
 
-register();
-// Hooks that come later are asked first. Newer versions of Node have them in this thread.
-if (typeof module.registerHooks === 'function') module.registerHooks({ resolve });
-else module.register('./module-format.mjs', import.meta.url);
-
-const { main } = await import('../cli/main.ts');
-process.exitCode = await main(process.argv.slice(2));
+process.setSourceMapsEnabled(true);
+const engine = await builtEngine();
+if (engine === null) await loadTypeScript(null);
+const { main } = await import(engine === null ? '../cli/main.ts' : new URL('cli/main.js', engine));
+process.exitCode = await main(process.argv.slice(2), {
+  async importMapping(url) {
+    if (engine !== null) await loadTypeScript(engine);
+    return await import(url);
+  },
+});

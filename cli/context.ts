@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import type { Observer } from '../core/ports.ts';
 import type { Context, Output } from './command.ts';
 import type { Config, Settings } from './config.ts';
-import type { LoadedMapping } from './load-mapping.ts';
+import type { ImportModule, LoadedMapping } from './load-mapping.ts';
 import type { Progress } from './progress.ts';
 import type { Reading } from './read-settings.ts';
 import type { Redact } from './redact.ts';
@@ -15,6 +15,7 @@ export type Streams = {
 type ContextOptions = {
   readonly streams: Streams;
   readonly workFolder: string;
+  readonly importMapping: ImportModule;
   readonly reading: () => Reading;
   readonly redact: () => Redact;
 };
@@ -34,7 +35,8 @@ export function createContext(options: ContextOptions): Context & { close(): voi
   const mapping = once(async (): Promise<LoadedMapping> => {
     const { loadMapping } = await import('./load-mapping.ts');
     const { MAPPING = null, MIGRATIONS = null } = await validSettings(options.reading());
-    return loadMapping(MAPPING, workFolder, MIGRATIONS);
+    const { importMapping } = options;
+    return loadMapping({ file: MAPPING, migrations: MIGRATIONS, workFolder, importMapping });
   });
   let progress: Progress | undefined;
   const observer = once(async (): Promise<Observer> => {

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join, resolve, sep } from 'node:path';
 import type { Plugin } from 'esbuild';
 import type { Fingerprints } from '../consumers/mapping-state.ts';
 import type { Mapping } from '../core/entity.ts';
+import { ROOT } from './root.ts';
 
 /** The engine's own folder: a mapping is written against it, and is not changed by it. */
-const CORE = fileURLToPath(new URL('../core/', import.meta.url));
+const CORE = join(ROOT, 'core') + sep;
 
 /**
  * What the rows of each derived entity follow from, as a hash: the file that defines the entity with

@@ -1,8 +1,9 @@
 import { existsSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Mapping } from '../core/entity.ts';
 import { TandemError } from '../core/errors.ts';
+import { ROOT } from './root.ts';
 
 export type LoadedMapping = {
   readonly mapping: Mapping;
@@ -13,24 +14,25 @@ export type LoadedMapping = {
   readonly controlViewsFile: string | null;
 };
 
-/**
- * Loads the module that `file` names, seen from the working folder; null is the mapping that Tandem
- * brings.
- *
- * @throws TandemError `MAPPING_INVALID` with the file and what is wrong with it
- */
-export async function loadMapping(
-  file: string | null,
-  workFolder: string,
-  migrations: string | null = null,
-): Promise<LoadedMapping> {
-  const path =
-    file === null
-      ? fileURLToPath(new URL('../transforms/mapping.ts', import.meta.url))
-      : resolve(workFolder, file);
+/** Imports the module of a URL, TypeScript too. */
+export type ImportModule = (url: string) => Promise<unknown>;
+
+type Place = {
+  /** The module, seen from the working folder; null is the mapping that Tandem brings. */
+  readonly file: string | null;
+  /** The folder of the migrations, if it is not the one that the mapping names. */
+  readonly migrations: string | null;
+  readonly workFolder: string;
+  readonly importMapping: ImportModule;
+};
+
+/** @throws TandemError `MAPPING_INVALID` with the file and what is wrong with it */
+export async function loadMapping(place: Place): Promise<LoadedMapping> {
+  const { file, migrations, workFolder } = place;
+  const path = file === null ? join(ROOT, 'transforms', 'mapping.ts') : resolve(workFolder, file);
   if (!existsSync(path)) throw invalid(path, 'there is no such file');
   if (!statSync(path).isFile()) throw invalid(path, 'is not a file');
-  const module = await importModule(file, path);
+  const module = await importModule(place, path);
   const mapping = mappingOf(module, path);
   const fromMapping =
     mapping.migrations === null ? null : resolve(dirname(path), mapping.migrations);
@@ -49,11 +51,11 @@ function viewsFile({ controlViews }: Mapping, path: string): string | null {
   return file;
 }
 
-async function importModule(file: string | null, path: string): Promise<unknown> {
+async function importModule({ file, importMapping }: Place, path: string): Promise<unknown> {
   try {
     return file === null
       ? await import('../transforms/mapping.ts')
-      : await import(pathToFileURL(path).href);
+      : await importMapping(pathToFileURL(path).href);
   } catch (error) {
     if (error instanceof TandemError && error.code === 'MAPPING_INVALID') throw error;
     throw invalid(path, whatWentWrong(error), error);

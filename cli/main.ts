@@ -11,6 +11,7 @@ import {
 import { COMMANDS } from './commands.ts';
 import { SETTING_NAMES, settingFlag, settingInfo, type SettingName } from './config.ts';
 import { createContext, makeOutput, type Streams } from './context.ts';
+import type { ImportModule } from './load-mapping.ts';
 import { errorLines } from './print-error.ts';
 import { readSettings, secretsOf, type Reading } from './read-settings.ts';
 import { makeRedact, type Redact } from './redact.ts';
@@ -20,7 +21,17 @@ import { tandemVersion } from './version.ts';
 type Surroundings = Streams & {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly workFolder: string;
+  readonly importMapping: ImportModule;
 };
+
+const ofProcess = (): Surroundings => ({
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  environment: process.env,
+  workFolder: process.cwd(),
+  importMapping: (url) => import(url),
+});
 
 /** Settings that `--help` lists; every other one is an option too. */
 const OFTEN_USED: ReadonlySet<SettingName> = new Set([
@@ -30,18 +41,15 @@ const OFTEN_USED: ReadonlySet<SettingName> = new Set([
   'LOG_LEVEL',
 ]);
 
-/** Runs one command line and returns the exit code. Nothing is thrown. */
+/**
+ * Runs one command line and returns the exit code. Nothing is thrown. What is not given of the
+ * surroundings is the process's own.
+ */
 export async function main(
   argv: readonly string[],
-  surroundings: Surroundings = {
-    stdin: process.stdin,
-    stdout: process.stdout,
-    stderr: process.stderr,
-    environment: process.env,
-    workFolder: process.cwd(),
-  },
+  given: Partial<Surroundings> = {},
 ): Promise<ExitCode> {
-  const run = new Run(argv, surroundings);
+  const run = new Run(argv, { ...ofProcess(), ...given });
   try {
     return await run.start();
   } catch (error) {
@@ -143,6 +151,7 @@ class Run {
     const context = createContext({
       streams: this.#surroundings,
       workFolder: this.#surroundings.workFolder,
+      importMapping: this.#surroundings.importMapping,
       reading: () => this.#read(),
       redact: () => this.#redact,
     });

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { EXIT, type Command, type Context } from '../command.ts';
 import type { SettingName } from '../config.ts';
 import { configError } from '../read-settings.ts';
+import { ROOT } from '../root.ts';
 import { envTemplate } from '../write-env.ts';
 
 const TABLES_FILE = join('mapping', 'legacy.ts');
@@ -63,9 +63,9 @@ async function writeTables(context: Context): Promise<void> {
 
 /** Inside a checkout a relative path, elsewhere the package. */
 function corePlace(folder: string): string {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
-  if (!`${folder}${sep}`.startsWith(root) || folder.includes('node_modules')) return 'tandem/core';
-  return relative(folder, join(root, 'core')).replaceAll(sep, '/');
+  const isOutside = !`${folder}${sep}`.startsWith(ROOT + sep);
+  if (isOutside || folder.includes('node_modules')) return 'tandem/core';
+  return relative(folder, join(ROOT, 'core')).replaceAll(sep, '/');
 }
 
 /** Creates the file, readable by its owner alone, or leaves the one that is there. */
