@@ -1,5 +1,6 @@
 import type { TestProject } from 'vitest/node';
 import { startPostgres } from '../../demo/servers/postgres.ts';
+import { memoryFolder, removeFolder } from './memory-folder.ts';
 import { offerSharedServers } from './shared-servers.ts';
 
 declare module 'vitest' {
@@ -19,11 +20,14 @@ const FAST = { fsync: 'off', full_page_writes: 'off' };
  * started, a source and a target, as in real life. Kafka's servers start when a test asks for them.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await memoryFolder();
+  if (folder !== null) process.env['TMPDIR'] = folder; // of the processes too that run the files
   const shared = await offerSharedServers();
   project.provide('sharedServersUrl', shared.url);
   const databases = await provideDatabases(project);
   return async () => {
     await Promise.all([shared.stop(), databases.stop()]);
+    if (folder !== null) await removeFolder(folder);
   };
 }
 

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import { runOneHeartbeat } from '../../cli/one-heartbeat.ts';
 import { openClient } from '../../connectors/postgres/connection.ts';
 import { mirrorTables } from '../../connectors/postgres/mirror-tables.ts';
 import { buildModel, type Model } from '../../consumers/model.ts';
@@ -111,6 +112,7 @@ export class SmallWorld implements AsyncDisposable {
     void child.exited.then((code) => (end = code));
     try {
       const asked = formatLsn(await walEnd(source));
+      await runOneHeartbeat(source); // an idle source writes nothing that is behind it
       await waitFor(
         async () => {
           if (end !== undefined) throw new Error(`it ended with ${end}: ${child.output}`);
