@@ -8,8 +8,11 @@ export type Final = {
   /** Key columns always; other columns `undefined` where the mirror's value stays. Null: deleted. */
   image: Image | null;
   readonly key: Image;
-  /** Where the unsent columns are to be taken from: the key the row had before a key change. */
-  readonly carriedFrom: string | null;
+  /**
+   * Where the unsent columns are to be taken from: the key that the row had before the batch, and
+   * when it left that one. `version` may be much younger: that of its last change in the batch.
+   */
+  readonly carriedFrom: { readonly key: string; readonly leftAt: Version } | null;
   /** The batch deletes the key before: what the mirror holds of it is another row. */
   readonly isAnotherRow: boolean;
   /** Only updates: the mirror most likely has the row, though it need not. */
@@ -185,7 +188,9 @@ function moveKey(
     version,
     image,
     key: row.slice(0, changes.table.keyLength),
-    carriedFrom: image.includes(undefined) ? (earlier?.carriedFrom ?? from) : null,
+    carriedFrom: image.includes(undefined)
+      ? (earlier?.carriedFrom ?? { key: from, leftAt: version })
+      : null,
     isAnotherRow: changes.finals.get(to)?.image === null,
     isUpdate: false,
     mustRead,

@@ -152,24 +152,28 @@ export class TableMerge {
 
   /**
    * A moved row takes its unsent values from the mirror row of its old key, if that is still the row
-   * that moved: what was copied ahead of the stream may be another one that came to this key later. One that is there under its new key already (copied late) keeps its own. Part of
-   * `run`; call it before where a batch is merged in parts, for the old key may be in an earlier one.
+   * that moved: what was copied ahead of the stream may be another one that came to this key later,
+   * and so may what is there when a key change comes late. One that is there under its new key
+   * already (copied late) keeps its own. Part of `run`; call it before where a batch is merged in
+   * parts, for the old key may be in an earlier one.
    */
   async carry(client: pg.ClientBase, finals: Iterable<Final>): Promise<void> {
-    const moved: Final[] = [];
+    const moved: { readonly final: Final; readonly from: string; readonly leftAt: Version }[] = [];
     for (const final of finals) {
-      if (final.version.commitLsn <= this.#aheadUntil || final.mustRead) continue;
-      if (final.carriedFrom !== null && final.image?.includes(undefined)) moved.push(final);
+      const { carriedFrom, image } = final;
+      if (carriedFrom === null || final.mustRead || !image?.includes(undefined)) continue;
+      const { key: from, leftAt } = carriedFrom;
+      if (leftAt.commitLsn > this.#aheadUntil) moved.push({ final, from, leftAt });
     }
     if (moved.length === 0) return;
-    const keys = moved.flatMap((final) => [final.carriedFrom ?? '', this.#keyOf(final)]);
+    const keys = moved.flatMap(({ final, from }) => [from, this.#keyOf(final)]);
     const stored = await this.stored(client, [...new Set(keys)]);
-    for (const final of moved) {
-      const older = stored.get(final.carriedFrom ?? '');
+    for (const { final, from, leftAt } of moved) {
+      const older = stored.get(from);
       const hasOwn =
         !final.isAnotherRow && (stored.get(this.#keyOf(final))?.image ?? null) !== null;
       if (older?.image == null || hasOwn || final.image === null) continue;
-      if (compareVersions(older.version, final.version) >= 0) continue;
+      if (compareVersions(older.version, leftAt) >= 0) continue;
       if (older.version.commitLsn < this.#trustedFrom) continue;
       final.image = fill(final.image, older.image);
     }

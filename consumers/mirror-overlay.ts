@@ -83,7 +83,7 @@ export class MirrorOverlay {
     const changes = collapse(mine, () => isJournaled, 'log').get(table.name);
     if (changes === undefined) return;
     const keys = [...changes.finals].flatMap(([key, { carriedFrom }]) =>
-      carriedFrom === null ? [key] : [key, carriedFrom],
+      carriedFrom === null ? [key] : [key, carriedFrom.key],
     );
     await this.#copy(keys);
     await this.#countUnseen(changes);

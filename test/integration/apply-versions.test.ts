@@ -56,6 +56,20 @@ test('a repeated key change does not take the large value of the row that has th
   expect(await notes()).toEqual({ 1: 'another', 2: 'moved' });
 });
 
+test('a key change that comes late does not take the large value of the row that has the old key now', async () => {
+  await using open = await bench.applier();
+  await bench.apply(open, bench.write('create', 'instruction', order(1, 'another'), version(7)));
+  const { reader, asked } = scripted(9, [order(2, 'moved', 2)]);
+  await using late = await bench.applier({ reader });
+  await bench.apply(
+    late,
+    bench.write('update', 'instruction', order(2, UNCHANGED), version(5), { id: 1 }),
+    bench.write('update', 'instruction', order(2, UNCHANGED, 2), version(8)),
+  );
+  expect(asked).toEqual(['instruction 2']);
+  expect(await notes()).toEqual({ 1: 'another', 2: 'moved' });
+});
+
 test('a row that was copied under its new key keeps its large value when the key change comes', async () => {
   await using open = await bench.applier();
   // The copy ran after both changes; the stream starts before them.
@@ -176,25 +190,32 @@ test('versions compare by commit, then by change, as unsigned positions', async 
   expect(await notes()).toEqual({ 1: 'c' });
 });
 
-test('while the copy may be ahead of the stream, a moved row takes nothing from the row at its old key', async () => {
-  // Copied when row 1 had moved to 2, and row 3 to 1: the stream has both before it.
-  await bench.query(
-    `insert into legacy.instruction (id, patient_id, status, notes, _commit_lsn)
+test.each([
+  ['alone', []],
+  ['changed behind that place too', [version(0x41)]],
+] as const)(
+  'while the copy may be ahead of the stream, a moved row takes nothing from the row at its old key: %s',
+  async (_, later) => {
+    // Copied when row 1 had moved to 2, and row 3 to 1: the stream has both before it.
+    await bench.query(
+      `insert into legacy.instruction (id, patient_id, status, notes, _commit_lsn)
      values (1, 1, 1, 'of row 3', '0/1')`,
-  );
-  await bench.query(
-    `update tandem.mirror set read_until = '0/40' where table_name = 'instruction'`,
-  );
-  const { reader, asked } = scripted(70, [order(2, 'of row 1')]);
-  await using open = await bench.applier({ reader });
-  await bench.apply(
-    open,
-    bench.write('update', 'instruction', order(2, UNCHANGED), version(5), { id: 1 }),
-  );
-  expect(asked).toEqual(['instruction 2']);
-  expect(await notes()).toEqual({ 2: 'of row 1' });
-  await bench.query(`update tandem.mirror set read_until = null`);
-});
+    );
+    await bench.query(
+      `update tandem.mirror set read_until = '0/40' where table_name = 'instruction'`,
+    );
+    const { reader, asked } = scripted(70, [order(2, 'of row 1')]);
+    await using open = await bench.applier({ reader });
+    await bench.apply(
+      open,
+      bench.write('update', 'instruction', order(2, UNCHANGED), version(5), { id: 1 }),
+      ...later.map((at) => bench.write('update', 'instruction', order(2, UNCHANGED, 2), at)),
+    );
+    expect(asked).toEqual(['instruction 2']);
+    expect(await notes()).toEqual({ 2: 'of row 1' });
+    await bench.query(`update tandem.mirror set read_until = null`);
+  },
+);
 
 test('through a log: a key change that is ahead of the old key does not keep a large value of before', async () => {
   const { reader } = scripted(9, [order(2, 'new')]);
