@@ -1,7 +1,12 @@
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
-import { statementError, textRows, type Database } from '../connectors/postgres/connection.ts';
+import {
+  execute,
+  statementError,
+  textRows,
+  type Database,
+} from '../connectors/postgres/connection.ts';
 import { barrier } from '../connectors/postgres/barrier.ts';
 import { notedWalEnd } from '../connectors/postgres/wal-position.ts';
 import { rangeCondition, sourceName } from '../connectors/postgres/key-range.ts';
@@ -181,6 +186,11 @@ const sourceErrors = new WeakSet<object>();
 const isSourceError = (error: unknown) =>
   typeof error === 'object' && error !== null && sourceErrors.has(error);
 
+/**
+ * A COPY takes its snapshot before it waits for the table, and to a snapshot from before an ALTER
+ * TABLE that rewrites it, the table is empty. So the table is locked first, and all that a part of
+ * it is made of; the question that does so needs no other privilege than the COPY itself.
+ */
 async function copyRows(job: {
   source: pg.Client;
   target: pg.Client;
@@ -191,13 +201,25 @@ async function copyRows(job: {
   const { source, target, table, chunk, into } = job;
   const columns = table.columns.map(({ name }) => ident(name)).join(', ');
   const where = rangeCondition(table, chunk, (column) => column.sourceType);
-  const out = source.query(
-    copyTo(`copy (select ${columns} from ${sourceName(table)} where ${where}) to stdout`),
-  );
+  const rows = `select ${columns} from ${sourceName(table)} where ${where}`;
+  // Where something fails the session ends: a rollback would wait behind a COPY that nobody reads.
+  await ofSource(execute(source, 'begin'));
+  await ofSource(textRows(source, `${rows} limit 0`));
+  const out = source.query(copyTo(`copy (${rows}) to stdout`));
   out.on('error', (error: Error) => sourceErrors.add(error));
   const put = target.query(copyFrom(`copy ${into} (${columns}) from stdin`));
   await pipeline(out, put);
+  await ofSource(execute(source, 'commit'));
   return put.rowCount ?? 0;
+}
+
+async function ofSource<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof Error) sourceErrors.add(error);
+    throw error;
+  }
 }
 
 type Loaded = { readonly rows: number; readonly version: string | null };
