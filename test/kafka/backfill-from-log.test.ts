@@ -74,7 +74,8 @@ test('of a compacted topic the last message of each row is enough', async () => 
     { what: 'the broker to compact the topic', timeoutMs: 60_000, intervalMs: 1_000 },
   );
   await expectLoaded(log);
-  expect(await offices(log)).toEqual([1, 2, 3, 4, 5, 7, 8, 90]);
+  // Whether the tombstone of 6 is still there is up to the broker's cleaner.
+  expect((await offices(log)).filter((it) => it !== '6 gone')).toEqual([1, 2, 3, 4, 5, 7, 8, 90]);
 }, 120_000);
 
 test('what is not there from the beginning is refused by name, and can be loaded from the source', async () => {
