@@ -63,6 +63,15 @@ async function confirmedOf({ source }: TestPair): Promise<string> {
   return String(slot?.['lsn']);
 }
 
+/** Its process has ended before the server has noticed that. */
+async function isFree({ source }: TestPair): Promise<boolean> {
+  const active = await source.query(
+    `select from pg_replication_slots where slot_name = $1 and active`,
+    [source.name],
+  );
+  return active.length === 0;
+}
+
 /** Waits until Kafka remembers a place at or behind the end of the log as it is now. */
 async function published(pair: TestPair, place: RelayPlace): Promise<void> {
   const [row] = await pair.source.query('select pg_current_wal_insert_lsn()::text as lsn');
@@ -88,12 +97,14 @@ test('a slot that somebody else has moved on is refused, with what to do', async
     expect(await relay.stop()).toBe(0);
   }
   await pair.source.query(`insert into office values (2, 'lost', null)`);
+  await waitFor(() => isFree(pair), { what: 'the slot to be free' });
   await pair.source.query(`select pg_replication_slot_advance($1, pg_current_wal_lsn())`, [
     pair.source.name,
   ]);
   const refused = await place.work.run('relay');
   expect(refused.code).toBe(1);
-  expect(refused.err).toMatch(/SLOT_AHEAD .*published=[0-9A-F]+\/[0-9A-F]+/);
+  // Behind a checkpoint, a slot that was moved on cannot be told from one that was made anew.
+  expect(refused.err).toMatch(/SLOT_(AHEAD|RECREATED) .*published=[0-9A-F]+\/[0-9A-F]+/);
   expect(refused.err).toContain('tandem setup --new-slot');
 
   await using other = place.start({ KAFKA_TOPIC_PREFIX: `${place.prefix}_other` });
