@@ -6,8 +6,8 @@ import type { RelationNode, ShapeNode } from '../core/shape.ts';
 import { dependenciesOf } from './mapping-doc/dependencies.ts';
 import { readHelpers, readMap, readWords, type Helper } from './mapping-doc/source-code.ts';
 import { readTargetColumns, type DeclaredColumn } from './mapping-doc/target-columns.ts';
+import { ROOT } from './root.ts';
 
-const ROOT = join(import.meta.dirname, '..');
 const TRANSFORMS = join(ROOT, 'transforms');
 export const DOC_FILE = join(ROOT, 'docs', 'mapping.md');
 
