@@ -60,22 +60,27 @@ test('of a compacted topic the last message of each row is enough', async () => 
     await log.upsert('office', { id: 7, name: 'o 7' }),
   ]);
   const kafka = kafkaClient(bootstrap);
-  const messages = async () => {
-    let count = 0;
-    await scanTopic(kafka, log.topic('office'), () => count++);
-    return count;
+  const keys = async () => {
+    const found: string[] = [];
+    await scanTopic(kafka, log.topic('office'), ({ key }) => void found.push(String(key)));
+    return found;
   };
   await waitFor(
     async () => {
       // A segment is closed by the next message, and only then it is compacted.
       await log.send('office', [await log.upsert('office', { id: 8, name: 'o 8' })]);
-      return (await messages().catch(() => Infinity)) < 15;
+      const left = await keys().catch(() => null);
+      // A tombstone goes with a later look than what it stands for.
+      return left !== null && left.length < 15 && !left.includes('{"id":6}');
     },
-    { what: 'the broker to compact the topic', timeoutMs: 60_000, intervalMs: 1_000 },
+    {
+      what: 'the broker to compact the topic, tombstones too',
+      timeoutMs: 60_000,
+      intervalMs: 1_000,
+    },
   );
   await expectLoaded(log);
-  // Whether the tombstone of 6 is still there is up to the broker's cleaner.
-  expect((await offices(log)).filter((it) => it !== '6 gone')).toEqual([1, 2, 3, 4, 5, 7, 8, 90]);
+  expect(await offices(log)).toEqual([1, 2, 3, 4, 5, 7, 8, 90]);
 }, 120_000);
 
 test('what is not there from the beginning is refused by name, and can be loaded from the source', async () => {
